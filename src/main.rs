@@ -1,0 +1,3 @@
+//! The `chatkit-gateway` command.
+
+fn main() {}

@@ -1,0 +1,261 @@
+//! Where everything is kept: one trait, two databases. The only home of `SQLx`.
+//!
+//! Threads are rows of `conversation` and items rows of `message`, names taken over from the
+//! system that this one replaces; nothing outside this module knows them.
+//!
+//! **What the trait promises.** A method is one unit of work: it happens whole or not at all, even
+//! when the caller's future is dropped half-way. Absence is not an error: look-ups return
+//! `Option`. A look-up that takes a user finds only what is that user's.
+
+pub mod postgres;
+pub mod record;
+pub mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::protocol::{
+    ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId, request::FeedbackKind,
+};
+use record::{
+    Begun, EventChunk, History, ItemRecord, NewRun, NewTask, NewThread, RunRecord, RunWrite,
+    SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+};
+
+/// An error of the layer below, kept as a source and never shown to clients.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The row exists already, or a referenced one does not.
+    #[error("conflicting write to {table}")]
+    Conflict {
+        /// Where.
+        table: String,
+        /// What the database said.
+        #[source]
+        source: BoxError,
+    },
+    /// No connection in time, or it broke; the same call may work later.
+    #[error("database unavailable")]
+    Unavailable(#[source] BoxError),
+    /// A stored value does not fit its type: a bug or a bad migration.
+    #[error("unreadable value in {table}.{column}")]
+    Corrupt {
+        /// Where.
+        table: &'static str,
+        /// Where in it.
+        column: &'static str,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The database refused a statement: a bug.
+    #[error("refused by the database")]
+    Refused(#[source] BoxError),
+}
+
+/// What a store method answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// How threads and items are listed.
+#[derive(Clone, Copy, Debug)]
+pub struct PageQuery<Id> {
+    /// At most how many.
+    pub limit: usize,
+    /// In which direction.
+    pub order: Order,
+    /// The last entry of the page before, exclusive.
+    pub after: Option<Id>,
+}
+
+/// The database.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// `sqlite` or `postgres`.
+    fn kind(&self) -> &'static str;
+
+    /// Whether the database answers and every migration is applied.
+    async fn check(&self) -> Result<()>;
+
+    /// Ends all connections, after what is under way.
+    async fn close(&self);
+
+    // ---- threads -------------------------------------------------------------------------------
+
+    /// Inserts an empty thread.
+    async fn insert_thread(&self, thread: NewThread) -> Result<ThreadRecord>;
+
+    /// One of the user's threads.
+    async fn find_thread(&self, user: &UserId, id: ThreadId) -> Result<Option<ThreadRecord>>;
+
+    /// The user's threads by time of their last change, then id. `archived` picks those that are
+    /// (`Some(true)`), are not (`Some(false)`) or both. `None` when the cursor names no thread of
+    /// the user.
+    async fn list_threads(
+        &self,
+        user: &UserId,
+        archived: Option<bool>,
+        page: PageQuery<ThreadId>,
+    ) -> Result<Option<Page<ThreadRecord>>>;
+
+    /// Changes one of the user's threads and its `updated_at`; `None` when there is no such thread.
+    async fn update_thread(
+        &self,
+        user: &UserId,
+        id: ThreadId,
+        patch: ThreadPatch,
+        now: Timestamp,
+    ) -> Result<Option<ThreadRecord>>;
+
+    /// Deletes one of the user's threads with its items, runs, events, tool calls and feedback.
+    /// Answers the thread as it was, its active run included; `None` when there is no such thread.
+    async fn delete_thread(&self, user: &UserId, id: ThreadId) -> Result<Option<ThreadRecord>>;
+
+    // ---- items ---------------------------------------------------------------------------------
+
+    /// The items of one of the user's threads by their sequence, hidden ones included. `None` when
+    /// the thread or the cursor's item is not there.
+    async fn list_items(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        page: PageQuery<ItemId>,
+    ) -> Result<Option<Page<ItemRecord>>>;
+
+    /// One item of one of the user's threads.
+    async fn find_item(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+    ) -> Result<Option<ItemRecord>>;
+
+    /// The newest `limit` items of a thread, oldest first, hidden ones included, with the server's
+    /// tool calls that belong to them.
+    async fn load_history(&self, thread_id: ThreadId, limit: usize) -> Result<History>;
+
+    /// Keeps a thumb up or down for each of the items. `false`, and nothing kept, when the thread
+    /// is not the user's or one of the items is not in it.
+    async fn insert_feedback(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        items: &[ItemId],
+        kind: FeedbackKind,
+        now: Timestamp,
+    ) -> Result<bool>;
+
+    // ---- runs ----------------------------------------------------------------------------------
+
+    /// Accepts a run: the thread when it is new, the items, the run and the idempotency key, all
+    /// in one transaction, or nothing of it. At most one run of a thread is queued or running.
+    async fn begin_run(&self, run: NewRun) -> Result<Begun>;
+
+    /// Writes for many runs in one transaction; answers one outcome for each, in order. A write
+    /// whose lease token is not the run's current one, or whose run has ended or is gone, changes
+    /// nothing and is [`WriteOutcome::LeaseLost`]; every other write renews the run's lease.
+    async fn write_runs(&self, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>>;
+
+    /// One of the user's runs.
+    async fn find_run(&self, user: &UserId, id: RunId) -> Result<Option<RunRecord>>;
+
+    /// A run's stored events with numbers above `after`, in order: every chunk whose last number
+    /// is above it, at most `limit` chunks.
+    async fn list_run_events(
+        &self,
+        run_id: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<EventChunk>>;
+
+    /// Takes over runs that a dead process left: sets a fresh lease of `owner` with a higher token
+    /// and answers them. Dead means: the lease ran out by the database's clock, or, where the
+    /// database admits one process only, the lease is not `owner`'s.
+    async fn claim_abandoned_runs(
+        &self,
+        owner: &str,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>>;
+
+    /// Asks the run's owner, wherever it is, to cancel it. `false` when it is not the user's or has
+    /// ended.
+    async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool>;
+
+    /// Of the given runs, those that were asked to be cancelled or are gone.
+    async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>>;
+
+    // ---- sessions ------------------------------------------------------------------------------
+
+    /// Inserts a session.
+    async fn insert_session(&self, session: SessionRecord) -> Result<()>;
+
+    /// A session.
+    async fn find_session(&self, sid: &str) -> Result<Option<SessionRecord>>;
+
+    /// Compare and swap: makes `next` the current token and the current one the previous, if
+    /// `expected` is the current one and the session is not revoked.
+    async fn rotate_session(
+        &self,
+        sid: &str,
+        expected: &str,
+        next: &str,
+        now: Timestamp,
+    ) -> Result<bool>;
+
+    /// Revokes a session for good; inserts it revoked when it is not there (a token made by the
+    /// command line has no row until then).
+    async fn revoke_session(&self, sid: &str, user: &UserId, now: Timestamp) -> Result<()>;
+
+    /// The sessions revoked at or after `since`.
+    async fn list_revoked_sessions(&self, since: Timestamp) -> Result<Vec<String>>;
+
+    // ---- tasks ---------------------------------------------------------------------------------
+
+    /// Inserts a task and answers it with its number.
+    async fn insert_task(&self, user: &UserId, task: NewTask, now: Timestamp)
+    -> Result<TaskRecord>;
+
+    /// The user's tasks, oldest first.
+    async fn list_tasks(&self, user: &UserId, filter: TaskFilter) -> Result<Vec<TaskRecord>>;
+
+    /// One of the user's tasks.
+    async fn find_task(&self, user: &UserId, id: i64) -> Result<Option<TaskRecord>>;
+
+    /// Changes one of the user's tasks.
+    async fn update_task(
+        &self,
+        user: &UserId,
+        id: i64,
+        patch: TaskPatch,
+        now: Timestamp,
+    ) -> Result<Option<TaskRecord>>;
+
+    /// Deletes one of the user's tasks and answers it as it was.
+    async fn delete_task(&self, user: &UserId, id: i64) -> Result<Option<TaskRecord>>;
+
+    // ---- upkeep --------------------------------------------------------------------------------
+
+    /// Deletes what has served its time: events of runs that ended before `events_before`,
+    /// idempotency keys made before `keys_before`, sessions whose last token was made before
+    /// `sessions_before`. Answers how many rows went.
+    async fn delete_expired(
+        &self,
+        events_before: Timestamp,
+        keys_before: Timestamp,
+        sessions_before: Timestamp,
+    ) -> Result<u64>;
+
+    /// Inserts or replaces items outside any run, at the end of the thread when they are new.
+    /// `false` when the thread is not the user's.
+    async fn upsert_items(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        items: &[ThreadItem],
+        now: Timestamp,
+    ) -> Result<bool>;
+}
