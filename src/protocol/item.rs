@@ -373,8 +373,8 @@ impl ItemKind {
                 titles.join("\n")
             }
             Self::Task { task } => task.title().unwrap_or_default().to_owned(),
-            Self::SdkHiddenContext { content } => content.clone(),
-            Self::HiddenContextItem { content: Value::String(content) } => content.clone(),
+            Self::SdkHiddenContext { content }
+            | Self::HiddenContextItem { content: Value::String(content) } => content.clone(),
             Self::HiddenContextItem { content } => content.to_string(),
             Self::GeneratedImage { .. } | Self::EndOfTurn {} => String::new(),
         }

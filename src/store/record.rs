@@ -260,7 +260,7 @@ pub struct NewRun {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Begun {
     /// It is stored; the thread as it is now.
-    Started(ThreadRecord),
+    Started(Box<ThreadRecord>),
     /// The thread has a run already.
     Busy(RunId),
     /// The key was used for the same request, which made this run.
