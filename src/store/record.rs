@@ -508,3 +508,48 @@ pub enum TaskFilter {
     /// Those that are done.
     Completed,
 }
+
+impl RunWrite {
+    /// A write that changes nothing but the lease's end.
+    pub fn new(run_id: RunId, thread_id: ThreadId, lease: Lease) -> Self {
+        Self {
+            run_id,
+            thread_id,
+            lease,
+            events: None,
+            items: Vec::new(),
+            removed: Vec::new(),
+            tool_calls: Vec::new(),
+            thread: ThreadPatch::default(),
+            end: None,
+            now: Timestamp::now(),
+        }
+    }
+}
+
+impl ThreadPatch {
+    /// Takes over what `later` changes.
+    pub fn merge(&mut self, later: Self) {
+        let Self { title, archived_at, status, allowed_image_domains, metadata } = later;
+        self.title = title.or(self.title.take());
+        self.archived_at = archived_at.or(self.archived_at.take());
+        self.status = status.or(self.status.take());
+        self.allowed_image_domains = allowed_image_domains.or(self.allowed_image_domains.take());
+        self.metadata = metadata.or(self.metadata.take());
+    }
+}
+
+impl From<&ThreadRecord> for crate::protocol::Thread {
+    /// The thread as clients see it, without its items.
+    fn from(record: &ThreadRecord) -> Self {
+        Self {
+            title: record.title.clone(),
+            id: record.id,
+            created_at: record.created_at,
+            status: record.status.clone(),
+            allowed_image_domains: record.allowed_image_domains.clone(),
+            metadata: crate::protocol::thread::EmptyObject {},
+            items: crate::protocol::Page::empty(),
+        }
+    }
+}

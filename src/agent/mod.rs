@@ -1,0 +1,237 @@
+//! Who answers. An [`Agent`] is given a turn and yields what is to happen in the thread; the run
+//! engine stores it and shows it to whoever watches.
+//!
+//! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
+
+pub mod bridge;
+mod conversation;
+pub mod history;
+pub mod model_agent;
+mod tool_turn;
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use futures_util::Stream;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    protocol::{
+        RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId, item::InferenceOptions,
+    },
+    store::{
+        StoreError,
+        record::{History, ThreadPatch, ThreadRecord, ToolCallRecord, Usage},
+    },
+    upstream::UpstreamError,
+};
+
+pub use model_agent::ModelAgent;
+
+/// What an agent yields. It is written as a generator:
+///
+/// ```
+/// use async_stream::try_stream;
+/// use chatkit_gateway::{
+///     agent::{Agent, AgentStream, Turn},
+///     protocol::{ItemKind, ItemId, ThreadEvent, ThreadItem, Timestamp, item::AssistantMessage},
+/// };
+///
+/// struct Parrot;
+///
+/// impl Agent for Parrot {
+///     fn respond(&self, turn: Turn) -> AgentStream<'_> {
+///         Box::pin(try_stream! {
+///             let heard = turn.input_text();
+///             yield ThreadEvent::ItemDone {
+///                 item: Box::new(ThreadItem {
+///                     id: ItemId::new(),
+///                     thread_id: turn.thread_id(),
+///                     created_at: Timestamp::now(),
+///                     kind: ItemKind::AssistantMessage(AssistantMessage::from_text(heard)),
+///                 }),
+///             }
+///             .into();
+///         })
+///     }
+/// }
+/// ```
+pub type AgentStream<'a> = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send + 'a>>;
+
+/// Who answers.
+pub trait Agent: Send + Sync + 'static {
+    /// Answers a turn.
+    ///
+    /// The stream is polled again only when what it yielded is in force: a
+    /// [`AgentEvent::ToolCalls`] is stored before the code behind its `yield` runs. An `ItemDone`
+    /// may be stored a moment later, together with the end of the run, and is never shown before.
+    ///
+    /// The stream is dropped when the run is cancelled: whatever it holds, a connection to a model
+    /// for one, is then let go.
+    fn respond(&self, turn: Turn) -> AgentStream<'_>;
+}
+
+/// Something that happens in a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentEvent {
+    /// For the thread: stored and shown.
+    Thread(ThreadEvent),
+    /// Calls of server-side tools that begin or have ended, kept for the model's later turns; with
+    /// the workflow item that shows them as it is now.
+    ToolCalls {
+        /// The calls.
+        calls: Vec<ToolCallRecord>,
+        /// What shows them.
+        workflow: Box<ThreadItem>,
+    },
+    /// Tokens that were used; added up over the run.
+    Usage(Usage),
+}
+
+impl From<ThreadEvent> for AgentEvent {
+    fn from(event: ThreadEvent) -> Self {
+        Self::Thread(event)
+    }
+}
+
+/// Why an agent could not go on. What it did so far is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The model did not answer, or not to the end.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The history could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client shows its own text for an error.
+    #[error("the agent failed")]
+    Stream {
+        /// Whether a retry button is shown.
+        allow_retry: bool,
+    },
+    /// A text for the user.
+    #[error("{message}")]
+    Custom {
+        /// Shown to the user.
+        message: String,
+        /// Whether a retry button is shown.
+        allow_retry: bool,
+    },
+    /// Anything else; the user learns only that it happened.
+    #[error("the agent failed")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What there is to answer, and where.
+#[derive(Clone)]
+pub struct Turn {
+    /// The run.
+    pub run_id: RunId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The thread, which may be changed during the turn.
+    pub thread: ThreadHandle,
+    /// The user's message; absent when the turn answers something else.
+    pub input: Option<ThreadItem>,
+    /// The user's choice of model and tool.
+    pub options: InferenceOptions,
+    /// What was said before, the input included.
+    pub history: Arc<dyn HistorySource>,
+    /// Cancelled when the run is; tools are told by it.
+    pub cancel: CancellationToken,
+}
+
+impl Turn {
+    /// The thread's identifier.
+    pub fn thread_id(&self) -> ThreadId {
+        self.thread.id()
+    }
+
+    /// The text of the user's message, empty without one.
+    pub fn input_text(&self) -> String {
+        self.input.as_ref().map(|item| item.kind.plain_text()).unwrap_or_default()
+    }
+}
+
+/// Where an agent reads what was said before.
+#[async_trait]
+pub trait HistorySource: Send + Sync {
+    /// The newest `limit` items, oldest first, hidden ones included.
+    async fn recent(&self, limit: usize) -> Result<History, StoreError>;
+}
+
+/// The thread of a turn. A change is stored and shown right after the event during which it was
+/// made.
+#[derive(Clone, Debug)]
+pub struct ThreadHandle {
+    state: Arc<Mutex<HandleState>>,
+}
+
+#[derive(Debug)]
+struct HandleState {
+    thread: ThreadRecord,
+    changes: ThreadPatch,
+}
+
+impl ThreadHandle {
+    /// A handle on the thread as it was accepted.
+    pub fn new(thread: ThreadRecord) -> Self {
+        let changes = ThreadPatch::default();
+        Self { state: Arc::new(Mutex::new(HandleState { thread, changes })) }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HandleState) -> T) -> T {
+        act(&mut self.state.lock().expect("no panic happens while the thread is locked"))
+    }
+
+    /// The thread's identifier.
+    pub fn id(&self) -> ThreadId {
+        self.with(|state| state.thread.id)
+    }
+
+    /// The thread as it is now.
+    pub fn get(&self) -> ThreadRecord {
+        self.with(|state| state.thread.clone())
+    }
+
+    /// Another title.
+    pub fn set_title(&self, title: Option<String>) {
+        self.with(|state| {
+            state.thread.title.clone_from(&title);
+            state.changes.title = Some(title);
+        });
+    }
+
+    /// Another status.
+    pub fn set_status(&self, status: ThreadStatus) {
+        self.with(|state| {
+            state.thread.status = status.clone();
+            state.changes.status = Some(status);
+        });
+    }
+
+    /// Other hosts from which widgets may show images.
+    pub fn set_allowed_image_domains(&self, domains: Option<Vec<String>>) {
+        self.with(|state| {
+            state.thread.allowed_image_domains.clone_from(&domains);
+            state.changes.allowed_image_domains = Some(domains);
+        });
+    }
+
+    /// Other metadata, private to the agent.
+    pub fn set_metadata(&self, metadata: Map<String, Value>) {
+        self.with(|state| {
+            state.thread.metadata.clone_from(&metadata);
+            state.changes.metadata = Some(metadata);
+        });
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn take_changes(&self) -> ThreadPatch {
+        self.with(|state| std::mem::take(&mut state.changes))
+    }
+}

@@ -1,0 +1,119 @@
+//! Our own agent: a model with tools, asked again until it wants no more calls.
+
+use std::{sync::Arc, time::Duration};
+
+use async_stream::try_stream;
+
+use crate::{
+    tools::ToolRegistry,
+    upstream::{FunctionTool, InputItem, Model, ModelRequest},
+};
+
+use super::{Agent, AgentError, AgentStream, Turn, conversation::Conversation};
+
+/// What the model is asked with.
+#[derive(Clone, Debug)]
+pub struct ModelAgentConfig {
+    /// The model, unless the user's choice is allowed.
+    pub model: String,
+    /// What a user may choose.
+    pub allowed_models: Vec<String>,
+    /// The system's text.
+    pub instructions: Option<String>,
+    /// How often a model may be asked in one run.
+    pub max_turns: u32,
+    /// How many items of the thread the model sees.
+    pub history_items: usize,
+    /// How long one tool call may take.
+    pub tool_timeout: Duration,
+}
+
+impl Default for ModelAgentConfig {
+    fn default() -> Self {
+        Self {
+            model: String::new(),
+            allowed_models: Vec::new(),
+            instructions: None,
+            max_turns: 16,
+            history_items: 500,
+            tool_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A model with tools.
+pub struct ModelAgent {
+    pub(super) model: Arc<dyn Model>,
+    pub(super) tools: ToolRegistry,
+    pub(super) config: ModelAgentConfig,
+}
+
+impl ModelAgent {
+    /// An agent that asks this model and lets it use these tools.
+    pub fn new(model: Arc<dyn Model>, tools: ToolRegistry, config: ModelAgentConfig) -> Self {
+        Self { model, tools, config }
+    }
+
+    /// What the model is asked with this input.
+    pub(super) fn request(&self, turn: &Turn, input: &[InputItem]) -> ModelRequest {
+        let chosen = turn.options.model.as_ref();
+        let chosen = chosen.filter(|model| self.config.allowed_models.contains(model));
+        ModelRequest {
+            model: chosen.unwrap_or(&self.config.model).clone(),
+            instructions: self.config.instructions.clone(),
+            input: input.to_vec(),
+            tools: self.functions(),
+            cache_key: Some(turn.thread_id().to_string()),
+            safety_identifier: Some(hashed(turn.user_id.as_str())),
+            client_request_id: Some(turn.run_id.to_string()),
+        }
+    }
+
+    fn functions(&self) -> Vec<FunctionTool> {
+        self.tools
+            .iter()
+            .map(|tool| tool.spec())
+            .map(|spec| FunctionTool {
+                name: spec.name.clone(),
+                description: spec.description.clone(),
+                parameters: spec.parameters.clone(),
+            })
+            .collect()
+    }
+}
+
+/// What the provider may know of a user: always the same, and nobody.
+fn hashed(user: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, user.as_bytes());
+    digest.as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+impl Agent for ModelAgent {
+    fn respond(&self, turn: Turn) -> AgentStream<'_> {
+        Box::pin(try_stream! {
+            let mut conversation = Conversation::begin(self, turn).await?;
+            for number in 0..self.config.max_turns {
+                for await event in conversation.ask() {
+                    yield event?;
+                }
+                let Some(calls) = conversation.wanted_calls() else {
+                    for event in conversation.finish() {
+                        yield event.into();
+                    }
+                    return;
+                };
+                for await event in conversation.make_calls(number, &calls) {
+                    yield event;
+                }
+            }
+            Err(AgentError::Custom {
+                message: "The assistant asked for tools too many times and was stopped.".to_owned(),
+                allow_retry: true,
+            })?;
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What is in a thread.
+
+use serde::Serialize;
+
+use crate::{
+    protocol::{
+        ItemId, Order, Page, ThreadId, ThreadItem, Timestamp, UserId,
+        item::Role,
+        request::{FeedbackKind, ListParams},
+    },
+    store::{
+        PageQuery,
+        record::{ItemRecord, ItemStatus},
+    },
+};
+
+use super::{ChatError, ChatService, threads::page_limit};
+
+/// The largest page of items.
+const MAX_ITEMS: usize = 200;
+/// How many items are read at a time where all are wanted.
+const PORTION: usize = 500;
+
+/// An item for readers without ChatKit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Message {
+    /// The item's identifier.
+    pub id: ItemId,
+    /// Who speaks.
+    pub role: Role,
+    /// Its text.
+    pub content: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How it ended.
+    pub status: ItemStatus,
+    /// The item as ChatKit knows it.
+    pub item: ThreadItem,
+}
+
+impl From<ItemRecord> for Message {
+    fn from(record: ItemRecord) -> Self {
+        let item = record.item;
+        Self {
+            id: item.id,
+            role: item.kind.role(),
+            content: item.kind.plain_text(),
+            created_at: item.created_at,
+            status: record.status,
+            item,
+        }
+    }
+}
+
+impl ChatService {
+    /// A page of a thread's items. Hidden ones are left out after paging, so that a page may be
+    /// short while more follow.
+    pub async fn list_items(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        page: &ListParams,
+    ) -> Result<Page<ThreadItem>, ChatError> {
+        let query = PageQuery {
+            limit: page_limit(page.limit, MAX_ITEMS),
+            order: page.order,
+            after: page.after.as_deref().map(ItemId::parse_or_unknown),
+        };
+        let page = self.store.list_items(user, thread_id, query).await?;
+        let page = page.ok_or(ChatError::NotFound)?;
+        let data = page.data.into_iter().map(|record| record.item);
+        Ok(Page {
+            data: data.filter(|item| !item.kind.is_hidden()).collect(),
+            has_more: page.has_more,
+            after: page.after,
+        })
+    }
+
+    /// The whole thread, oldest first.
+    pub async fn list_messages(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Vec<Message>, ChatError> {
+        let mut messages = Vec::new();
+        let mut after = None;
+        loop {
+            let query = PageQuery { limit: PORTION, order: Order::Asc, after };
+            let page = self.store.list_items(user, thread_id, query).await?;
+            let page = page.ok_or(ChatError::NotFound)?;
+            after = page.data.last().map(|record| record.item.id);
+            let visible = page.data.into_iter().filter(|record| !record.item.kind.is_hidden());
+            messages.extend(visible.map(Message::from));
+            if !page.has_more {
+                return Ok(messages);
+            }
+        }
+    }
+
+    /// Keeps a thumb up or down.
+    pub async fn give_feedback(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        items: &[ItemId],
+        kind: FeedbackKind,
+    ) -> Result<(), ChatError> {
+        let now = Timestamp::now();
+        let is_kept = self.store.insert_feedback(user, thread_id, items, kind, now).await?;
+        if is_kept { Ok(()) } else { Err(ChatError::NotFound) }
+    }
+}

@@ -1,0 +1,99 @@
+//! How a stretch of a run's events is stored: one JSON object a line.
+//!
+//! ```text
+//! {"seq":4,"event":{"type":"progress_update","text":"Adding a task"}}
+//! {"seq":5,"item_id":"…","content_index":0,"ends":[3,5],"text":"Hello"}
+//! ```
+//!
+//! `ends` are byte positions in the escaped text between the quotes, so that a reader can go on
+//! behind any single delta.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::ItemId;
+
+use super::log::{Segment, TextSegment};
+
+/// Stored events that cannot be read: a bug, or another version's.
+#[derive(Debug, thiserror::Error)]
+#[error("unreadable stored event")]
+pub(super) struct UnreadableChunk(#[source] Option<serde_json::Error>);
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    seq: u64,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    item_id: Option<ItemId>,
+    #[serde(default)]
+    content_index: usize,
+    #[serde(default)]
+    ends: Vec<u32>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+}
+
+/// Writes the events of the segments numbered above `after`.
+pub(super) fn encode(segments: &[Segment], after: u64) -> String {
+    let mut payload = String::new();
+    for segment in segments {
+        if !payload.is_empty() {
+            payload.push('\n');
+        }
+        match segment {
+            Segment::Event { seq, json } => {
+                let json = std::str::from_utf8(json).expect("events are written as UTF-8");
+                let _ = write!(payload, r#"{{"seq":{seq},"event":{json}}}"#);
+            }
+            Segment::Text(text) => encode_text(text, after, &mut payload),
+        }
+    }
+    payload
+}
+
+fn encode_text(segment: &TextSegment, after: u64, payload: &mut String) {
+    let skipped =
+        usize::try_from((after + 1).saturating_sub(segment.first_seq)).unwrap_or(usize::MAX);
+    let start = skipped.checked_sub(1).map_or(0, |last| segment.ends[last]);
+    let ends: Vec<u32> = segment.ends[skipped..].iter().map(|end| end - start).collect();
+    let seq = segment.first_seq + skipped as u64;
+    let text = &segment.text[start as usize..];
+    let _ = write!(
+        payload,
+        r#"{{"seq":{seq},"item_id":"{}","content_index":{},"ends":{ends:?},"text":"{text}"}}"#,
+        segment.item_id, segment.content_index,
+    );
+}
+
+/// Reads stored events.
+pub(super) fn decode(payload: &str) -> Result<Vec<Segment>, UnreadableChunk> {
+    payload.lines().map(decode_line).collect()
+}
+
+fn decode_line(line: &str) -> Result<Segment, UnreadableChunk> {
+    let line: Line<'_> =
+        serde_json::from_str(line).map_err(|error| UnreadableChunk(Some(error)))?;
+    if let Some(event) = line.event {
+        let json = Bytes::copy_from_slice(event.get().as_bytes());
+        return Ok(Segment::Event { seq: line.seq, json });
+    }
+    let (Some(item_id), Some(text)) = (line.item_id, line.text) else {
+        return Err(UnreadableChunk(None));
+    };
+    let Some(text) = text.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return Err(UnreadableChunk(None));
+    };
+    let text = text.to_owned();
+    let is_sound = line.ends.last().is_some_and(|end| *end as usize == text.len())
+        && line.ends.is_sorted()
+        && line.ends.iter().all(|end| text.is_char_boundary(*end as usize));
+    if !is_sound {
+        return Err(UnreadableChunk(None));
+    }
+    let (first_seq, content_index, ends) = (line.seq, line.content_index, line.ends);
+    Ok(Segment::Text(TextSegment { first_seq, item_id, content_index, text, ends }))
+}

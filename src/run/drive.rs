@@ -1,0 +1,416 @@
+//! The task that owns a run: it asks the agent, keeps what it says, and shows it.
+//!
+//! Its inputs are the agent's next event, the answer to the checkpoint under way, the clock (next
+//! checkpoint, next heartbeat, the run's own limit), and a stop from outside. Readers are no
+//! input: it appends to the log and never waits for one.
+//!
+//! **Commit, then publish.** An event that says that something is stored (an item done, replaced
+//! or removed, the thread updated) is held back until its commit. When the agent is at its end
+//! right behind it, the two share one commit.
+
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{
+    agent::{Agent, AgentError, AgentEvent, AgentStream, Turn},
+    protocol::{ItemUpdate, ThreadEvent, ThreadItem, Timestamp},
+    store::record::{ItemStatus, ItemWrite, Lease, RunEnd, RunStatus, RunWrite, Usage},
+};
+
+use super::{
+    LiveRun, RunLimits,
+    closing::{self, Closing},
+    outcome::{Failure, Outcome},
+    writer::{self, Urgency, WriteError, Writer, Written},
+};
+
+/// Text is stored at the latest after this time: what a crash can lose.
+const CHECKPOINT_AFTER: Duration = Duration::from_millis(500);
+/// Or when there is this much of it.
+const CHECKPOINT_BYTES: usize = 4 * 1024;
+/// The lease is renewed at least this often, by a write that may be empty.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What a run is driven with.
+pub(super) struct Drive {
+    run: Arc<LiveRun>,
+    turn: Turn,
+    writer: Writer,
+    lease: Lease,
+    limits: RunLimits,
+    /// What goes into the next write.
+    staged: RunWrite,
+    usage: Option<Usage>,
+    /// The last event that is stored, or on its way there.
+    saved_seq: u64,
+    /// The last event that is stored for certain.
+    confirmed_seq: u64,
+    saved_size: usize,
+    in_flight: Option<Written>,
+    checkpoint_at: Option<Instant>,
+    heartbeat_at: Instant,
+    deadline: Instant,
+    clock: Pin<Box<Sleep>>,
+}
+
+type AgentItem = Option<Result<AgentEvent, AgentError>>;
+
+impl Drive {
+    pub(super) fn new(
+        run: Arc<LiveRun>,
+        turn: Turn,
+        writer: Writer,
+        lease: Lease,
+        limits: RunLimits,
+    ) -> Self {
+        let now = Instant::now();
+        let staged = RunWrite::new(run.id, run.thread_id, lease.clone());
+        Self {
+            run,
+            turn,
+            writer,
+            lease,
+            limits,
+            staged,
+            usage: None,
+            saved_seq: 0,
+            confirmed_seq: 0,
+            saved_size: 0,
+            in_flight: None,
+            checkpoint_at: Some(now + CHECKPOINT_AFTER),
+            heartbeat_at: now + HEARTBEAT,
+            deadline: now + limits.run_timeout,
+            clock: Box::pin(sleep_until(now + CHECKPOINT_AFTER)),
+        }
+    }
+
+    /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
+    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>) -> RunStatus {
+        let outcome = {
+            let mut stream = agent.respond(self.turn.clone());
+            let followed = AssertUnwindSafe(self.follow(&mut stream)).catch_unwind().await;
+            followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()))
+            // The stream is dropped here: the model's connection closes before anything is
+            // written about how it ended.
+        };
+        self.close(outcome).await
+    }
+
+    async fn follow(&mut self, stream: &mut AgentStream<'_>) -> Outcome {
+        let stopped = self.run.stop.clone();
+        let stopped = stopped.wait();
+        tokio::pin!(stopped);
+        let mut early = None;
+        loop {
+            let item = if let Some(item) = early.take() {
+                item
+            } else {
+                tokio::select! {
+                    biased;
+                    reason = &mut stopped => return Outcome::Stopped(reason),
+                    item = stream.next() => item,
+                    result = answered(&mut self.in_flight) => {
+                        match self.checkpoint_written(result) {
+                            Ok(()) => continue,
+                            Err(outcome) => return outcome,
+                        }
+                    }
+                    () = self.clock.as_mut() => {
+                        match self.tick().await {
+                            Ok(()) => continue,
+                            Err(outcome) => return outcome,
+                        }
+                    }
+                }
+            };
+            match self.step(item, stream).await {
+                Ok(next) => early = next,
+                Err(outcome) => return outcome,
+            }
+        }
+    }
+
+    /// Takes one item of the agent's stream. Answers the one after it where it had to look ahead.
+    async fn step(
+        &mut self,
+        item: AgentItem,
+        stream: &mut AgentStream<'_>,
+    ) -> Result<Option<AgentItem>, Outcome> {
+        match item {
+            None => return Err(Outcome::Completed),
+            Some(Err(error)) => return Err(self.agent_failed(&error)),
+            Some(Ok(AgentEvent::Usage(usage))) => {
+                *self.usage.get_or_insert_default() += usage;
+            }
+            Some(Ok(AgentEvent::ToolCalls { calls, workflow })) => {
+                self.staged.tool_calls.extend(calls);
+                self.stage_item(*workflow, ItemStatus::Streaming);
+                self.commit().await?;
+            }
+            Some(Ok(AgentEvent::Thread(event))) => self.take_event(event),
+        }
+        self.take_thread_changes();
+        if self.run.log.size() > self.limits.max_output_bytes {
+            return Err(Outcome::Failed(Failure::too_large()));
+        }
+        if !self.run.log.is_holding() {
+            self.arm_checkpoint();
+            return Ok(None);
+        }
+        // Something is held back until its commit. If this was the last event, the end of the run
+        // goes into the same commit.
+        match stream.next().now_or_never() {
+            Some(None) => Err(Outcome::Completed),
+            next => {
+                self.commit().await?;
+                Ok(next)
+            }
+        }
+    }
+
+    /// Shows an event, or stages what it says and holds it back.
+    fn take_event(&mut self, event: ThreadEvent) {
+        let log = &self.run.log;
+        match event {
+            ThreadEvent::ItemUpdated {
+                item_id,
+                update: ItemUpdate::TextDelta { content_index, delta },
+            } => {
+                if log.append_text(item_id, content_index, &delta) == 1 {
+                    metrics::histogram!("gateway_first_delta_seconds")
+                        .record(self.run.started.elapsed().as_secs_f64());
+                }
+                metrics::counter!("gateway_deltas_total").increment(1);
+            }
+            ThreadEvent::ItemDone { ref item } | ThreadEvent::ItemReplaced { ref item } => {
+                if !item.kind.is_hidden() {
+                    log.hold(&event);
+                }
+                self.stage_item((**item).clone(), ItemStatus::Complete);
+            }
+            ThreadEvent::ItemRemoved { item_id } => {
+                log.hold(&event);
+                self.staged.items.retain(|staged| staged.item.id != item_id);
+                self.staged.removed.push(item_id);
+            }
+            ThreadEvent::ItemAdded { ref item } if item.kind.is_hidden() => {}
+            event => log.append(&event),
+        }
+    }
+
+    fn stage_item(&mut self, item: ThreadItem, status: ItemStatus) {
+        self.staged.items.retain(|staged| staged.item.id != item.id);
+        self.staged.items.push(ItemWrite { item, status });
+    }
+
+    /// The agent may have changed the thread while it made the event: that follows the event.
+    fn take_thread_changes(&mut self) {
+        let changes = self.turn.thread.take_changes();
+        if !changes.is_empty() {
+            self.staged.thread.merge(changes);
+            let thread = Box::new((&self.turn.thread.get()).into());
+            self.run.log.hold(&ThreadEvent::ThreadUpdated { thread });
+        }
+    }
+
+    fn agent_failed(&mut self, error: &AgentError) -> Outcome {
+        tracing::warn!(run.id = %self.run.id, error = error as &dyn std::error::Error, "the agent failed");
+        Outcome::Failed(Failure::from_agent(error))
+    }
+
+    // ---- writing -------------------------------------------------------------------------------
+
+    /// Sets the time of the next checkpoint, or makes it now when there is much to store.
+    fn arm_checkpoint(&mut self) {
+        if self.checkpoint_at.is_none() {
+            let now = Instant::now();
+            self.checkpoint_at = Some(now + CHECKPOINT_AFTER);
+            self.set_clock();
+        } else if self.in_flight.is_none()
+            && self.run.log.size() - self.saved_size >= CHECKPOINT_BYTES
+        {
+            self.checkpoint_at = Some(Instant::now());
+            self.set_clock();
+        }
+    }
+
+    fn set_clock(&mut self) {
+        let next = self.heartbeat_at.min(self.deadline);
+        let next = self.checkpoint_at.map_or(next, |checkpoint| next.min(checkpoint));
+        self.clock.as_mut().reset(next);
+    }
+
+    /// Something is due: a checkpoint, a heartbeat, or the end of the run's time.
+    async fn tick(&mut self) -> Result<(), Outcome> {
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Err(Outcome::Failed(Failure::timed_out()));
+        }
+        let is_due = self.heartbeat_at <= now || self.checkpoint_at.is_some_and(|at| at <= now);
+        if is_due && self.in_flight.is_none() {
+            self.in_flight = Some(self.submit(Urgency::Checkpoint).await);
+        }
+        // While a write is under way the next one is not due, however long the database takes.
+        self.heartbeat_at = self.heartbeat_at.max(now + HEARTBEAT);
+        self.checkpoint_at = None;
+        self.set_clock();
+        Ok(())
+    }
+
+    /// Hands what is staged and what is logged to the writer.
+    async fn submit(&mut self, urgency: Urgency) -> Written {
+        let write = self.take_staged();
+        self.heartbeat_at = Instant::now() + HEARTBEAT;
+        self.checkpoint_at = None;
+        self.writer.submit(write, urgency).await
+    }
+
+    fn take_staged(&mut self) -> RunWrite {
+        let empty = RunWrite::new(self.run.id, self.run.thread_id, self.lease.clone());
+        let mut write = std::mem::replace(&mut self.staged, empty);
+        write.events = self.run.log.chunk_after(self.saved_seq);
+        if let Some(events) = &write.events {
+            self.saved_seq = events.last_seq;
+            self.saved_size = self.run.log.size();
+        }
+        write.now = Timestamp::now();
+        write
+    }
+
+    /// Commits what is staged, then shows what was held back.
+    async fn commit(&mut self) -> Result<(), Outcome> {
+        self.finish_in_flight().await?;
+        let mut written = self.submit(Urgency::Boundary).await;
+        match writer::outcome(&mut written).await {
+            Ok(()) => {
+                self.confirmed_seq = self.saved_seq;
+                self.run.log.release();
+                self.set_clock();
+                Ok(())
+            }
+            Err(error) => Err(self.write_failed(&error)),
+        }
+    }
+
+    /// A run has one write under way at a time, so that they cannot overtake each other.
+    async fn finish_in_flight(&mut self) -> Result<(), Outcome> {
+        let result = answered_or_none(&mut self.in_flight).await;
+        self.checkpoint_written(result)
+    }
+
+    fn checkpoint_written(&mut self, result: Result<(), WriteError>) -> Result<(), Outcome> {
+        match result {
+            Ok(()) => {
+                self.confirmed_seq = self.saved_seq;
+                Ok(())
+            }
+            Err(error) => Err(self.write_failed(&error)),
+        }
+    }
+
+    fn write_failed(&mut self, error: &WriteError) -> Outcome {
+        self.run.log.discard_held();
+        self.saved_seq = self.confirmed_seq;
+        match error {
+            WriteError::LeaseLost => Outcome::LeaseLost,
+            WriteError::Unavailable => Outcome::DatabaseAway,
+            WriteError::Refused(_) => Outcome::Failed(Failure::not_stored()),
+        }
+    }
+
+    // ---- the end -------------------------------------------------------------------------------
+
+    /// Keeps what there is and ends the run; then tells the readers.
+    async fn close(mut self, outcome: Outcome) -> RunStatus {
+        let outcome = match self.finish_in_flight().await {
+            Ok(()) => outcome,
+            Err(lost) => lost,
+        };
+        let (status, _) = outcome.statuses();
+        let is_ended = match outcome {
+            Outcome::LeaseLost => false,
+            Outcome::DatabaseAway => {
+                self.say_not_stored();
+                false
+            }
+            outcome => self.end(&outcome).await,
+        };
+        self.run.log.end();
+        if is_ended { status } else { RunStatus::Interrupted }
+    }
+
+    /// Commits the end of the run. Answers whether that came about.
+    async fn end(&mut self, outcome: &Outcome) -> bool {
+        self.take_thread_changes();
+        let closing = Closing::of(&self.run, outcome, &self.staged);
+        for item in closing.items {
+            self.stage_item(item.item, item.status);
+        }
+        if let Some(failure) = outcome.failure() {
+            self.run.log.hold(&ThreadEvent::Error(failure.event));
+        }
+        let end = closing::run_end(outcome, self.usage);
+        self.staged.end = Some(end.clone());
+        match self.commit_end().await {
+            Ok(()) => true,
+            Err(WriteError::LeaseLost) => {
+                self.run.log.discard_held();
+                false
+            }
+            Err(WriteError::Unavailable) => {
+                self.run.log.discard_held();
+                self.say_not_stored();
+                false
+            }
+            Err(WriteError::Refused(_)) => self.end_bare(end).await,
+        }
+    }
+
+    async fn commit_end(&mut self) -> Result<(), WriteError> {
+        let mut written = self.submit(Urgency::Boundary).await;
+        writer::outcome(&mut written).await?;
+        self.run.log.release();
+        Ok(())
+    }
+
+    /// The database took the end with its items for wrong: end the run without them, so that the
+    /// thread is not busy for ever.
+    async fn end_bare(&mut self, end: RunEnd) -> bool {
+        self.run.log.discard_held();
+        self.saved_seq = self.run.log.last_seq();
+        let failure = Failure::not_stored();
+        self.run.log.hold(&ThreadEvent::Error(failure.event));
+        self.staged.end =
+            Some(RunEnd { status: RunStatus::Failed, error: Some(failure.error), ..end });
+        match self.commit_end().await {
+            Ok(()) => true,
+            Err(_) => {
+                self.run.log.discard_held();
+                self.say_not_stored();
+                false
+            }
+        }
+    }
+
+    fn say_not_stored(&self) {
+        self.run.log.append(&ThreadEvent::Error(Failure::not_stored().event));
+    }
+}
+
+/// The answer to the write under way; pending for ever when there is none.
+async fn answered(in_flight: &mut Option<Written>) -> Result<(), WriteError> {
+    match in_flight {
+        None => std::future::pending().await,
+        Some(_) => answered_or_none(in_flight).await,
+    }
+}
+
+/// The answer to the write under way, if there is one.
+async fn answered_or_none(in_flight: &mut Option<Written>) -> Result<(), WriteError> {
+    let Some(written) = in_flight else { return Ok(()) };
+    let result = writer::outcome(written).await;
+    *in_flight = None;
+    result
+}

@@ -1,0 +1,409 @@
+//! One generation of an answer, from the moment a message is accepted to its end.
+//!
+//! ```text
+//! start ──T1──> store            drive ── agent ── events ──> log ──> readers
+//!    └─ spawns ─> drive             └── writer ──T2, T3──> store
+//! ```
+//!
+//! | file | does |
+//! |---|---|
+//! | `drive` | the task that owns a run |
+//! | `log` | a run's events in memory, for any number of readers |
+//! | `writer` | commits for all runs, many at a time |
+//! | `relay` | a reader of any run: live, ended, or another process's |
+//! | `recovery` | ends what a dead process left |
+//! | `outcome`, `closing` | how a run ends, and what is kept then |
+//! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
+//! | `slots` | how many may live at a time |
+//!
+//! **Acknowledged means stored**: nothing is shown and no model is called before the user's
+//! message, the run and the idempotency key are committed. **Done means stored**:
+//! `thread.item.done` is shown after its commit. **A reader is only a reader**: its leaving or
+//! stalling changes nothing.
+
+mod chunk;
+mod closing;
+mod drive;
+mod escape;
+mod fold;
+mod log;
+mod outcome;
+mod recovery;
+mod relay;
+mod slots;
+mod writer;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    agent::{Agent, HistorySource, ThreadHandle, Turn},
+    protocol::{
+        RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId, event::StreamOptions,
+        item::InferenceOptions,
+    },
+    store::{
+        Store, StoreError,
+        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunThread, ThreadRecord},
+    },
+};
+
+use drive::Drive;
+pub use log::{Framing, LogReader, RunLog};
+pub use outcome::StopReason;
+pub use relay::RunEvents;
+use slots::{Slot, Slots};
+use writer::Writer;
+
+/// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// Bounds of runs.
+#[derive(Clone, Copy, Debug)]
+pub struct RunLimits {
+    /// How long one may take.
+    pub run_timeout: Duration,
+    /// How large its events may grow, in bytes.
+    pub max_output_bytes: usize,
+    /// How many may live in this process; 0 is no limit.
+    pub max_runs: usize,
+    /// How many of one user; 0 is no limit.
+    pub max_runs_per_user: usize,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            run_timeout: Duration::from_secs(15 * 60),
+            max_output_bytes: 16 * 1024 * 1024,
+            max_runs: 10_000,
+            max_runs_per_user: 3,
+        }
+    }
+}
+
+/// A run of this process.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// Its identifier.
+    pub id: RunId,
+    /// Where it answers.
+    pub thread_id: ThreadId,
+    /// Whose it is.
+    pub user_id: UserId,
+    log: Arc<RunLog>,
+    stop: Stop,
+    ended: CancellationToken,
+    started: Instant,
+    _slot: Slot,
+}
+
+impl LiveRun {
+    /// Stops it; the first reason counts.
+    pub fn stop(&self, reason: StopReason) {
+        self.stop.stop(reason);
+    }
+
+    /// Waits until its end is stored and its readers are told.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// How many watch it at the moment.
+    pub fn reader_count(&self) -> usize {
+        self.log.reader_count()
+    }
+
+    /// A reader of its events above `after`.
+    pub fn read(&self, after: u64) -> LogReader {
+        LogReader::new(self.log.clone(), after)
+    }
+}
+
+/// A stop from outside.
+#[derive(Clone, Debug, Default)]
+struct Stop {
+    reason: Arc<OnceLock<StopReason>>,
+    token: CancellationToken,
+}
+
+impl Stop {
+    fn stop(&self, reason: StopReason) {
+        let _ = self.reason.set(reason);
+        self.token.cancel();
+    }
+
+    async fn wait(&self) -> StopReason {
+        self.token.cancelled().await;
+        *self.reason.get().unwrap_or(&StopReason::Cancelled)
+    }
+}
+
+/// A run to be started.
+#[derive(Clone, Debug)]
+pub struct StartRun {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Where it answers.
+    pub thread: RunThread,
+    /// The user's message, with the id and the time that it shall have.
+    pub input: ThreadItem,
+    /// The user's choice of model and tool.
+    pub options: InferenceOptions,
+    /// Whether the page shows a Stop button.
+    pub allow_cancel: bool,
+    /// The key that it was posted with.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A run that was started, or that the same request started before.
+#[derive(Clone, Debug)]
+pub enum Started {
+    /// Now.
+    Now(Arc<LiveRun>),
+    /// Before, by the same idempotency key.
+    Before {
+        /// The run.
+        run_id: RunId,
+        /// Where it answers.
+        thread_id: ThreadId,
+    },
+}
+
+/// Why a run was not started. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The thread has one.
+    #[error("the thread has a run already")]
+    Busy(RunId),
+    /// The key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The thread is not the user's.
+    #[error("no such thread")]
+    NotFound,
+    /// The user has as many as allowed.
+    #[error("too many runs of the user")]
+    TooManyOfUser,
+    /// The process has as many as allowed.
+    #[error("too many runs")]
+    TooMany,
+    /// The process ends.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// All runs of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Runs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    agent: Arc<dyn Agent>,
+    writer: Mutex<Option<Writer>>,
+    writer_task: TaskTracker,
+    /// The drive tasks and what else must end before the process may.
+    tasks: TaskTracker,
+    live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    slots: Slots,
+    limits: RunLimits,
+    /// Names this process in leases.
+    owner: String,
+    /// No new runs.
+    closing: CancellationToken,
+}
+
+impl Runs {
+    /// The engine, with its writer and its upkeep started.
+    pub fn new(store: Arc<dyn Store>, agent: Arc<dyn Agent>, limits: RunLimits) -> Self {
+        let (writer, writing) = Writer::new(store.clone());
+        let writer_task = TaskTracker::new();
+        writer_task.spawn(writing);
+        let inner = Inner {
+            store,
+            agent,
+            writer: Mutex::new(Some(writer)),
+            writer_task,
+            tasks: TaskTracker::new(),
+            live: Mutex::default(),
+            slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
+            limits,
+            owner: RunId::new().to_string(),
+            closing: CancellationToken::new(),
+        };
+        let runs = Self { inner: Arc::new(inner) };
+        runs.inner.tasks.spawn(recovery::watch(runs.clone()));
+        runs
+    }
+
+    /// Accepts a run: commits it, then starts its task. What is answered is stored.
+    pub async fn start(&self, request: StartRun) -> Result<Started, StartError> {
+        let runs = self.clone();
+        // In a task of its own: a client that leaves between the commit and the start of the drive
+        // must not leave a run behind that nobody drives.
+        let accepted = self.inner.tasks.spawn(async move { runs.accept(request).await });
+        accepted.await.unwrap_or(Err(StartError::ShuttingDown))
+    }
+
+    async fn accept(&self, request: StartRun) -> Result<Started, StartError> {
+        if self.inner.closing.is_cancelled() {
+            return Err(StartError::ShuttingDown);
+        }
+        let slot = self.inner.slots.take(&request.user_id)?;
+        let writer = self.writer().ok_or(StartError::ShuttingDown)?;
+        let new = self.new_run(&request);
+        let (run_id, lease) = (new.id, new.lease.clone());
+        let thread = match self.inner.store.begin_run(new).await? {
+            Begun::Started(thread) => *thread,
+            Begun::Busy(run) => return Err(StartError::Busy(run)),
+            Begun::Replay(run_id, thread_id) => return Ok(Started::Before { run_id, thread_id }),
+            Begun::KeyReused => return Err(StartError::KeyReused),
+            Begun::NotFound => return Err(StartError::NotFound),
+        };
+        let live = Arc::new(LiveRun {
+            id: run_id,
+            thread_id: thread.id,
+            user_id: request.user_id.clone(),
+            log: Arc::new(RunLog::new()),
+            stop: Stop::default(),
+            ended: CancellationToken::new(),
+            started: Instant::now(),
+            _slot: slot,
+        });
+        announce(&live.log, &request, &thread);
+        self.live().insert(run_id, live.clone());
+        let turn = self.turn(&live, request, thread);
+        let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
+        self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
+        Ok(Started::Now(live))
+    }
+
+    fn new_run(&self, request: &StartRun) -> NewRun {
+        NewRun {
+            id: RunId::new(),
+            user_id: request.user_id.clone(),
+            thread: request.thread.clone(),
+            items: vec![request.input.clone()],
+            delete_after: None,
+            delete_items: Vec::new(),
+            idempotency: request.idempotency.clone(),
+            lease: self.lease(1),
+            now: Timestamp::now(),
+        }
+    }
+
+    fn lease(&self, token: i64) -> Lease {
+        Lease { owner: self.inner.owner.clone(), token, ttl: LEASE }
+    }
+
+    fn turn(&self, live: &LiveRun, request: StartRun, thread: ThreadRecord) -> Turn {
+        let history = StoredHistory { store: self.inner.store.clone(), thread_id: thread.id };
+        Turn {
+            run_id: live.id,
+            user_id: request.user_id,
+            thread: ThreadHandle::new(thread),
+            input: Some(request.input),
+            options: request.options,
+            history: Arc::new(history),
+            cancel: live.stop.token.clone(),
+        }
+    }
+
+    async fn drive(self, live: Arc<LiveRun>, drive: Drive) {
+        let status = drive.answer(self.inner.agent.clone()).await;
+        self.live().remove(&live.id);
+        live.ended.cancel();
+        let elapsed = live.started.elapsed();
+        metrics::counter!("gateway_runs_total", "status" => status.as_str()).increment(1);
+        tracing::info!(
+            run.id = %live.id,
+            thread.id = %live.thread_id,
+            run.status = status.as_str(),
+            duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "run ended",
+        );
+    }
+
+    /// A run of this process that has not ended.
+    pub fn find_live(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.live().get(&id).cloned()
+    }
+
+    /// How many runs live in this process, and how many readers they have.
+    pub fn counts(&self) -> (usize, usize) {
+        let live = self.live();
+        (live.len(), live.values().map(|run| run.reader_count()).sum())
+    }
+
+    /// Whether new runs are refused.
+    pub fn is_closing(&self) -> bool {
+        self.inner.closing.is_cancelled()
+    }
+
+    /// Refuses new runs from now on.
+    pub fn refuse_new(&self) {
+        self.inner.closing.cancel();
+    }
+
+    /// Lets the live runs go on until `drain` has passed, then interrupts them, and answers when
+    /// all is stored.
+    pub async fn shut_down(&self, drain: Duration) {
+        self.refuse_new();
+        let tasks = &self.inner.tasks;
+        tasks.close();
+        if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+            let live: Vec<Arc<LiveRun>> = self.live().values().cloned().collect();
+            tracing::warn!(runs = live.len(), "interrupting runs that are not done in time");
+            for run in live {
+                run.stop(StopReason::Shutdown);
+            }
+            tasks.wait().await;
+        }
+        // The last handle: the writer ends when it has written all.
+        drop(self.inner.writer.lock().expect("no panic happens while locked").take());
+        self.inner.writer_task.close();
+        self.inner.writer_task.wait().await;
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
+        self.inner.live.lock().expect("no panic happens while the runs are locked")
+    }
+
+    fn writer(&self) -> Option<Writer> {
+        self.inner.writer.lock().expect("no panic happens while locked").clone()
+    }
+}
+
+/// The first events: what is stored already.
+fn announce(log: &RunLog, request: &StartRun, thread: &ThreadRecord) {
+    if let RunThread::New(_) = request.thread {
+        log.append(&ThreadEvent::ThreadCreated { thread: Box::new(thread.into()) });
+    }
+    log.append(&ThreadEvent::ItemDone { item: Box::new(request.input.clone()) });
+    let stream_options = StreamOptions { allow_cancel: request.allow_cancel };
+    log.append(&ThreadEvent::StreamOptions { stream_options });
+}
+
+struct StoredHistory {
+    store: Arc<dyn Store>,
+    thread_id: ThreadId,
+}
+
+#[async_trait]
+impl HistorySource for StoredHistory {
+    async fn recent(&self, limit: usize) -> Result<History, StoreError> {
+        self.store.load_history(self.thread_id, limit).await
+    }
+}

@@ -1,0 +1,160 @@
+//! A reader of any run: of this process and live, of another process, or ended.
+//!
+//! A run of this process is read from its log. Any other is read from the database: what is
+//! stored at once, and then, while it has not ended, what comes to it.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_stream::stream;
+use bytes::BytesMut;
+use futures_util::Stream;
+
+use crate::{
+    protocol::{RunId, UserId},
+    store::{Store, StoreError, record::RunRecord},
+};
+
+use super::{
+    Runs, chunk,
+    log::{Framing, LogReader, Segment},
+};
+
+/// How often a run of another process is looked at.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How many stored chunks are read at a time.
+const CHUNKS: usize = 64;
+
+/// A reader of a run's events. Dropping it is leaving.
+pub struct RunEvents {
+    source: Source,
+}
+
+enum Source {
+    Live(LogReader),
+    Stored { segments: Pin<Box<dyn Stream<Item = Vec<Segment>> + Send>>, after: u64 },
+}
+
+impl RunEvents {
+    /// Appends frames of what there is to `out`, or registers for a wake-up. `Ready(false)` is the
+    /// end.
+    pub fn poll_read(
+        &mut self,
+        framing: Framing,
+        out: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        match &mut self.source {
+            Source::Live(reader) => reader.poll_read(framing, out, cx),
+            Source::Stored { segments, after } => {
+                let Some(segments) = ready!(segments.as_mut().poll_next(cx)) else {
+                    return Poll::Ready(false);
+                };
+                for segment in segments.iter().filter(|segment| segment.last_seq() > *after) {
+                    framing.write(segment, *after, out);
+                }
+                if let Some(last) = segments.last() {
+                    *after = last.last_seq().max(*after);
+                }
+                Poll::Ready(true)
+            }
+        }
+    }
+
+    /// Reads to the end and throws away.
+    pub async fn drained(mut self) {
+        let mut out = BytesMut::new();
+        while std::future::poll_fn(|cx| self.poll_read(Framing::Plain, &mut out, cx)).await {
+            out.clear();
+        }
+    }
+}
+
+impl From<LogReader> for RunEvents {
+    fn from(reader: LogReader) -> Self {
+        Self { source: Source::Live(reader) }
+    }
+}
+
+impl Runs {
+    /// The user's run with a reader of its events above `after`; `None` when it is not the user's.
+    pub async fn watch(
+        &self,
+        user: &UserId,
+        id: RunId,
+        after: u64,
+    ) -> Result<Option<RunEvents>, StoreError> {
+        if let Some(run) = self.find_live(id).filter(|run| run.user_id == *user) {
+            return Ok(Some(run.read(after).into()));
+        }
+        let Some(run) = self.inner.store.find_run(user, id).await? else { return Ok(None) };
+        let segments = Box::pin(stored(self.inner.store.clone(), run, after));
+        Ok(Some(RunEvents { source: Source::Stored { segments, after } }))
+    }
+}
+
+/// The stored events of a run above `after`, until its end.
+fn stored(
+    store: Arc<dyn Store>,
+    run: RunRecord,
+    mut after: u64,
+) -> impl Stream<Item = Vec<Segment>> + Send {
+    stream! {
+        let mut is_ended = run.status.is_terminal();
+        loop {
+            match read_chunks(&*store, run.id, after).await {
+                Ok(segments) if !segments.is_empty() => {
+                    after = segments.last().map_or(after, Segment::last_seq);
+                    yield segments;
+                    continue;
+                }
+                // The end is stored with the last events: nothing comes behind it.
+                Ok(_) if is_ended => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(run.id = %run.id, error = %error, "cannot follow a run"),
+            }
+            match store.find_run(&run.user_id, run.id).await {
+                Ok(Some(now)) => is_ended = now.status.is_terminal(),
+                Ok(None) => return,
+                Err(error) => tracing::warn!(run.id = %run.id, error = %error, "cannot follow a run"),
+            }
+            if !is_ended {
+                tokio::time::sleep(POLL_EVERY).await;
+            }
+        }
+    }
+}
+
+async fn read_chunks(
+    store: &dyn Store,
+    run: RunId,
+    after: u64,
+) -> Result<Vec<Segment>, StoreError> {
+    let chunks = store.list_run_events(run, after, CHUNKS).await?;
+    let mut segments = Vec::new();
+    for stored in chunks {
+        segments.extend(chunk::decode(&stored.payload).map_err(|error| StoreError::Corrupt {
+            table: "run_event",
+            column: "payload",
+            source: error.into(),
+        })?);
+    }
+    Ok(segments)
+}
+
+/// All stored events of a run.
+pub(super) async fn read_all(store: &dyn Store, run: RunId) -> Result<Vec<Segment>, StoreError> {
+    let mut all: Vec<Segment> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, Segment::last_seq);
+        let more = read_chunks(store, run, after).await?;
+        if more.is_empty() {
+            return Ok(all);
+        }
+        all.extend(more);
+    }
+}
