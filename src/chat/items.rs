@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use crate::{
     protocol::{
-        ItemId, Order, Page, ThreadId, ThreadItem, Timestamp, UserId,
+        ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
         item::Role,
         request::{FeedbackKind, ListParams},
     },
     store::{
         PageQuery,
-        record::{ItemRecord, ItemStatus},
+        record::{ItemRecord, ItemStatus, ToolCallRecord},
     },
 };
 
@@ -95,6 +95,16 @@ impl ChatService {
                 return Ok(messages);
             }
         }
+    }
+
+    /// The server's tool calls of a run that has just ended.
+    pub async fn list_tool_calls(
+        &self,
+        thread_id: ThreadId,
+        run_id: RunId,
+    ) -> Result<Vec<ToolCallRecord>, ChatError> {
+        let history = self.store.load_history(thread_id, PORTION).await?;
+        Ok(history.tool_calls.into_iter().filter(|call| call.run_id == run_id).collect())
     }
 
     /// Keeps a thumb up or down.

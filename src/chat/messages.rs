@@ -18,6 +18,8 @@ use super::{ChatError, ChatService, Message, rules};
 
 /// How long an idempotency key holds.
 pub const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a Stop waits for its run's end before it answers.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
 /// How many of the newest items are looked through for those of a run.
 const RUN_ITEMS: usize = 200;
 
@@ -170,7 +172,8 @@ impl ChatService {
         self.store.request_cancel(user, id).await?;
         if let Some(run) = self.runs.find_live(id).filter(|run| run.user_id == *user) {
             run.stop(StopReason::Cancelled);
-            run.ended().await;
+            // Mostly it has ended by then, and the answer says so.
+            let _ = tokio::time::timeout(CANCEL_WAIT, run.ended()).await;
         }
         self.find_run(user, id).await
     }

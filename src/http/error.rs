@@ -1,0 +1,252 @@
+//! Every code with its status, and the one shape in which a client sees an error:
+//! `{"error":{"code","message","request_id"}}`.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{auth::AuthError, chat::ChatError, protocol::RunId, store::StoreError};
+
+use super::observe::RequestId;
+
+/// What a client may do about an error; each has one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Code {
+    InvalidRequest,
+    Unauthorized,
+    SessionExpired,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    RunActive,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+    TooManyRuns,
+    InternalError,
+    NotImplemented,
+    AnswerFailed,
+    Overloaded,
+    ShuttingDown,
+    DatabaseUnavailable,
+    LoginUnavailable,
+}
+
+impl Code {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized | Self::SessionExpired => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::RunActive => StatusCode::CONFLICT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRuns => StatusCode::TOO_MANY_REQUESTS,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::AnswerFailed => StatusCode::BAD_GATEWAY,
+            Self::Overloaded
+            | Self::ShuttingDown
+            | Self::DatabaseUnavailable
+            | Self::LoginUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// For answers that the framework made: a route that is not there, a method that it has not.
+    fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            status if status.is_client_error() => Self::InvalidRequest,
+            _ => Self::InternalError,
+        }
+    }
+
+    fn default_message(self) -> &'static str {
+        match self {
+            Self::NotFound => "there is no such route",
+            Self::MethodNotAllowed => "the route does not take this method",
+            Self::PayloadTooLarge => "the request is too large",
+            Self::UnsupportedMediaType => "send the body as application/json",
+            Self::InvalidRequest => "the request cannot be understood",
+            _ => "something went wrong in the server",
+        }
+    }
+}
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    code: Code,
+    message: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    run_id: Option<RunId>,
+}
+
+impl ApiError {
+    pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), retry_after: None, run_id: None }
+    }
+
+    pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidRequest, message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(Code::NotFound, "there is no such thing here")
+    }
+
+    /// One body, whatever the reason.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(Code::Unauthorized, "sign in and send a valid token as Authorization: Bearer")
+    }
+
+    fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(Duration::from_secs(seconds)), ..self }
+    }
+}
+
+impl From<ChatError> for ApiError {
+    fn from(error: ChatError) -> Self {
+        match error {
+            ChatError::NotFound => Self::not_found(),
+            ChatError::Invalid(message) => Self::invalid(message),
+            ChatError::RunActive(run) => Self {
+                run_id: Some(run),
+                ..Self::new(Code::RunActive, "the thread is being answered; wait or cancel the run")
+            },
+            ChatError::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "the Idempotency-Key was used for another request; make a new one",
+            ),
+            ChatError::TooManyRuns => Self::new(
+                Code::TooManyRuns,
+                "too many answers at the same time; wait until one has ended",
+            )
+            .retry_after(5),
+            ChatError::Overloaded => {
+                Self::new(Code::Overloaded, "the server is busy; try again").retry_after(5)
+            }
+            ChatError::ShuttingDown => {
+                Self::new(Code::ShuttingDown, "the server is being restarted; try again")
+                    .retry_after(5)
+            }
+            ChatError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "database unavailable");
+                Self::new(Code::DatabaseUnavailable, "the database is away; try again")
+                    .retry_after(5)
+            }
+            StoreError::Conflict { .. } | StoreError::Corrupt { .. } | StoreError::Refused(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "database error");
+                Self::new(Code::InternalError, Code::InternalError.default_message())
+            }
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Unauthorized { .. } => Self::unauthorized(),
+            AuthError::SessionExpired => {
+                Self::new(Code::SessionExpired, "the session is over; refresh it or sign in again")
+            }
+            AuthError::Unavailable { reason } => {
+                tracing::warn!(reason, "login unavailable");
+                Self::new(Code::LoginUnavailable, "logins cannot be checked now; try again")
+                    .retry_after(5)
+            }
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the body to [`render`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Details<'a>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    code: Code,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
+}
+
+/// Gives every error its body, those of the framework too.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+    let response = next.run(request).await;
+    let status = response.status();
+    if let Some(error) = response.extensions().get::<ApiError>() {
+        return with_body(error.clone(), &id, &response);
+    }
+    let is_bare = (status.is_client_error() || status.is_server_error())
+        && !response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    if is_bare {
+        let code = Code::of_status(status);
+        return with_body(ApiError::new(code, code.default_message()), &id, &response);
+    }
+    response
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().starts_with(b"application/json")
+}
+
+fn with_body(error: ApiError, id: &RequestId, bare: &Response) -> Response {
+    let details = Details {
+        code: error.code,
+        message: &error.message,
+        request_id: id.as_str(),
+        run_id: error.run_id,
+    };
+    let mut response = (bare.status(), Json(Body { error: details })).into_response();
+    for (name, value) in bare.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    let headers = response.headers_mut();
+    if let Some(wait) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    if bare.status() == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

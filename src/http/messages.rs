@@ -1,0 +1,129 @@
+//! `POST /api/chatkit/messages`: a message in; its answer as a stream, or whole.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chat::{Message, OnBusy, SendMessage, Sent, messages::KEY_LIFE, messages::RunResult},
+    protocol::{
+        AttachmentId, ThreadId, Timestamp,
+        item::{InferenceOptions, UserContent},
+    },
+    run::Framing,
+    store::record::IdempotencyKey,
+};
+
+use super::{AppState, error::ApiError, extract::JsonBytes, login::CallerUser, runs::Run, sse};
+
+/// The longest idempotency key.
+const MAX_KEY: usize = 255;
+
+#[derive(Deserialize)]
+pub(super) struct PostMessage {
+    thread_id: Option<ThreadId>,
+    content: String,
+    #[serde(default)]
+    attachments: Vec<AttachmentId>,
+    model: Option<String>,
+    quoted_text: Option<String>,
+    #[serde(default = "yes")]
+    stream: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A whole answer.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    thread_id: ThreadId,
+    run: Run,
+    user_message: Option<Message>,
+    message: Option<Message>,
+}
+
+/// `POST /api/chatkit/messages`.
+pub(super) async fn post_message(
+    State(state): State<AppState>,
+    CallerUser(user): CallerUser,
+    headers: HeaderMap,
+    body: JsonBytes,
+) -> Result<Response, ApiError> {
+    let request: PostMessage = body.parse()?;
+    let wants_stream = request.stream && !accepts_json_only(&headers);
+    let message = SendMessage {
+        thread_id: request.thread_id,
+        content: vec![UserContent::InputText { text: request.content }],
+        attachments: request.attachments,
+        quoted_text: request.quoted_text,
+        options: InferenceOptions { tool_choice: None, model: request.model },
+        allow_cancel: true,
+        idempotency: idempotency_key(&headers, "messages", &body)?,
+        on_busy: OnBusy::Refuse,
+    };
+    let sent = state.chat.send(&user, message).await?;
+    if wants_stream {
+        let framing = Framing::WithId(sent.run_id);
+        return Ok(stream(sent, framing));
+    }
+    let (thread_id, is_replay) = (sent.thread_id, sent.is_replay);
+    let RunResult { run, user_message, message } = state.chat.wait(&user, sent).await?;
+    let answer = Answer { thread_id, run: run.into(), user_message, message };
+    let mut response = Json(answer).into_response();
+    mark_replay(&mut response, is_replay);
+    Ok(response)
+}
+
+/// The events of a run that was just started, or was by the same request before.
+pub(super) fn stream(sent: Sent, framing: Framing) -> Response<Body> {
+    let mut response = sse::respond(sent.run_id, sent.events, framing);
+    response.headers_mut().insert(sse::THREAD_ID, sse::header_of(&sent.thread_id));
+    mark_replay(&mut response, sent.is_replay);
+    response
+}
+
+fn mark_replay(response: &mut Response, is_replay: bool) {
+    if is_replay {
+        response.headers_mut().insert(sse::REPLAYED, HeaderValue::from_static("true"));
+    }
+}
+
+/// Whether the client asks for JSON and not for a stream.
+fn accepts_json_only(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut wants_json = false;
+    let wants_stream = accepted.any(|value| {
+        wants_json |= value.contains("application/json");
+        value.contains("text/event-stream")
+    });
+    wants_json && !wants_stream
+}
+
+/// The key of a request, with what tells another request with the same key.
+pub(super) fn idempotency_key(
+    headers: &HeaderMap,
+    route: &str,
+    body: &JsonBytes,
+) -> Result<Option<IdempotencyKey>, ApiError> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let is_decent = |key: &&str| {
+        (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let key = key.to_str().ok().filter(is_decent).ok_or_else(|| {
+        ApiError::invalid("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    })?;
+    let fingerprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body.0);
+    Ok(Some(IdempotencyKey {
+        route: route.to_owned(),
+        key: key.to_owned(),
+        fingerprint: fingerprint.as_ref().to_vec(),
+        not_before: Timestamp::now().minus(KEY_LIFE),
+    }))
+}

@@ -1,0 +1,52 @@
+//! The only home of axum: requests to calls of [`chat`](crate::chat), results to answers.
+//!
+//! | file | does |
+//! |---|---|
+//! | `server` | accepts connections: nodelay, time-outs, drain |
+//! | `router` | the table of routes |
+//! | `login` | who is calling; routes without a caller are a short list |
+//! | `error` | every code with its status, and the one shape of an error |
+//! | `extract` | bodies and queries, bounded |
+//! | `sse` | a run's events as a response body |
+//! | `observe` | request ids, spans, metrics |
+//! | the others | a resource each |
+
+mod chatkit;
+mod error;
+mod extract;
+mod legacy_chat;
+mod login;
+mod messages;
+mod observe;
+mod page;
+mod probes;
+mod router;
+mod runs;
+pub mod server;
+mod session;
+mod sse;
+mod tasks;
+mod threads;
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::{auth::Auth, chat::ChatService, store::Store, tools::ToolRegistry};
+
+pub use router::{RouterOptions, router};
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The rules.
+    pub chat: ChatService,
+    /// Who is calling.
+    pub auth: Auth,
+    /// For the task list and for readiness.
+    pub store: Arc<dyn Store>,
+    /// What `/mcp` serves.
+    pub tools: ToolRegistry,
+    /// What `/metrics` prints.
+    pub metrics: PrometheusHandle,
+}

@@ -1,0 +1,98 @@
+//! Request ids, spans and metrics. A span names the route's template, never its ids' values, and
+//! nothing of headers or bodies.
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use tokio::time::Instant;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Where a request's id is read and answered.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a client or proxy.
+const MAX_ID: usize = 128;
+
+/// The id of a request: the client's, if it sent a decent one.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn of(request: &Request) -> Self {
+        let given = request.headers().get(REQUEST_ID).filter(|id| {
+            let bytes = id.as_bytes();
+            (1..=MAX_ID).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        });
+        given.cloned().map_or_else(Self::default, Self)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        let id = Uuid::now_v7().to_string();
+        Self(HeaderValue::try_from(id).expect("a UUID is visible ASCII"))
+    }
+}
+
+/// Gives every request an id, a span and its counts.
+pub(super) async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(&request);
+    let method = method_label(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!(
+        "request",
+        request.id = id.as_str(),
+        http.method = method,
+        http.route = route,
+    );
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    response.headers_mut().insert(REQUEST_ID, id.0);
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    span.in_scope(|| log(&route, status, elapsed));
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route),
+        ("status", response.status().as_str().to_owned()),
+    ];
+    metrics::counter!("gateway_requests_total", &labels).increment(1);
+    metrics::histogram!("gateway_response_seconds", &labels[1..2]).record(elapsed.as_secs_f64());
+    response
+}
+
+/// Methods are for the client to choose; labels are not.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}
+
+/// For a stream the duration is that until its headers.
+fn log(route: &str, status: u16, elapsed: std::time::Duration) {
+    let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match route {
+        "/health" | "/ready" | "/metrics" => {
+            tracing::debug!(http.status = status, duration_ms, "answered");
+        }
+        _ => tracing::info!(http.status = status, duration_ms, "answered"),
+    }
+}

@@ -1,0 +1,54 @@
+//! `/health`, `/ready`, `/metrics`: for balancers and operators.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+
+use super::AppState;
+
+/// How long the database may take to answer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+pub(super) struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Readiness {
+    status: &'static str,
+    database: &'static str,
+    draining: bool,
+}
+
+/// `GET /health`: the process is alive.
+pub(super) async fn health() -> Json<Health> {
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// `GET /ready`: able to serve. 503 while the database is away or the process is ending.
+pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+    let check = tokio::time::timeout(CHECK_TIMEOUT, state.store.check()).await;
+    let is_reachable = matches!(check, Ok(Ok(())));
+    let draining = state.chat.runs().is_closing();
+    let is_ready = is_reachable && !draining;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let readiness = Readiness {
+        status: if is_ready { "ready" } else { "not_ready" },
+        database: if is_reachable { "ok" } else { "unavailable" },
+        draining,
+    };
+    (status, Json(readiness))
+}
+
+/// `GET /metrics`: Prometheus text.
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 runs")]
+pub(super) async fn metrics(State(state): State<AppState>) -> String {
+    let (runs, readers) = state.chat.runs().counts();
+    metrics::gauge!("gateway_live_runs").set(runs as f64);
+    metrics::gauge!("gateway_readers").set(readers as f64);
+    state.metrics.run_upkeep();
+    state.metrics.render()
+}

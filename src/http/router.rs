@@ -1,0 +1,98 @@
+//! The table of routes.
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, patch, post},
+};
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowHeaders, AllowOrigin, CorsLayer},
+};
+
+use crate::tools::mcp_server::{self, McpSettings};
+
+use super::{
+    AppState, chatkit, error, legacy_chat, login, messages, observe, page, probes, runs, session,
+    sse, tasks, threads,
+};
+
+/// What the routes depend on besides their state.
+#[derive(Clone, Debug, Default)]
+pub struct RouterOptions {
+    /// Origins whose pages may call, exactly.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+/// All routes. `shutdown` ends what the MCP server holds open.
+pub fn router(state: AppState, options: RouterOptions, shutdown: CancellationToken) -> Router {
+    let mcp = mcp_server::service(state.tools.clone(), &mcp_settings(&options), shutdown);
+    let with_session = Router::new()
+        .route("/chatkit", post(chatkit::answer))
+        .route("/api/chatkit", post(chatkit::answer))
+        .route("/api/chatkit/threads", get(threads::list_threads).post(threads::create_thread))
+        .route(
+            "/api/chatkit/threads/{id}",
+            get(threads::show_thread)
+                .patch(threads::update_thread)
+                .delete(threads::delete_thread),
+        )
+        .route("/api/chatkit/messages", post(messages::post_message))
+        .route("/api/chatkit/runs/{id}", get(runs::show_run))
+        .route("/api/chatkit/runs/{id}/events", get(runs::watch_run))
+        .route("/api/chatkit/runs/{id}/cancel", post(runs::cancel_run))
+        .route_layer(from_fn_with_state(state.clone(), login::require_session));
+    let with_login = Router::new()
+        .route("/api/{user_id}/chat", post(legacy_chat::chat))
+        .route("/api/{user_id}/tasks", get(tasks::list_tasks).post(tasks::create_task))
+        .route(
+            "/api/{user_id}/tasks/{id}",
+            get(tasks::show_task).put(tasks::replace_task).delete(tasks::delete_task),
+        )
+        .route("/api/{user_id}/tasks/{id}/complete", patch(tasks::complete_task))
+        .route_service("/mcp", mcp)
+        .route_layer(from_fn_with_state(state.clone(), login::require_login));
+    // The routes that nobody needs to be known for.
+    let open = Router::new()
+        .route("/", get(page::show_page))
+        .route("/health", get(probes::health))
+        .route("/ready", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .route("/api/chatkit/session", post(session::create_session))
+        .route("/api/chatkit/refresh", post(session::refresh_session))
+        .route("/api/chatkit/logout", post(session::end_session));
+    open.merge(with_session)
+        .merge(with_login)
+        .with_state(state)
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(error::render))
+        .layer(cors(options.cors_origins))
+        .layer(from_fn(observe::observe))
+}
+
+/// Any host will do: every request needs a token that a browser does not send by itself.
+fn mcp_settings(options: &RouterOptions) -> McpSettings {
+    let origins = options.cors_origins.iter().filter_map(|origin| origin.to_str().ok());
+    McpSettings {
+        allowed_hosts: Vec::new(),
+        allowed_origins: origins.map(str::to_owned).collect(),
+    }
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let exposed: [HeaderName; 5] = [
+        sse::RUN_ID,
+        sse::THREAD_ID,
+        sse::REPLAYED,
+        observe::REQUEST_ID,
+        header::RETRY_AFTER,
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        // ChatKit sends headers of its own whose names are not all documented.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed)
+}

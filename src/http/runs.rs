@@ -1,0 +1,100 @@
+//! `/api/chatkit/runs/{id}`: what became of a run, its events from any position, its Stop.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    protocol::{RunId, ThreadId, Timestamp},
+    run::Framing,
+    store::record::{RunError, RunRecord, RunStatus, Usage},
+};
+
+use super::{AppState, error::ApiError, extract::Query, login::CallerUser, sse};
+
+/// A run.
+#[derive(Serialize)]
+pub(super) struct Run {
+    id: RunId,
+    thread_id: ThreadId,
+    status: RunStatus,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<RunError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+impl From<RunRecord> for Run {
+    fn from(run: RunRecord) -> Self {
+        Self {
+            id: run.id,
+            thread_id: run.thread_id,
+            status: run.status,
+            created_at: run.created_at,
+            ended_at: run.ended_at,
+            error: run.error,
+            usage: run.usage,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct EventsQuery {
+    after: Option<u64>,
+}
+
+/// `GET /api/chatkit/runs/{id}`.
+pub(super) async fn show_run(
+    State(state): State<AppState>,
+    CallerUser(user): CallerUser,
+    Path(id): Path<RunId>,
+) -> Result<Json<Run>, ApiError> {
+    Ok(Json(state.chat.find_run(&user, id).await?.into()))
+}
+
+/// `GET /api/chatkit/runs/{id}/events`: from `Last-Event-ID` or `?after=SEQ` on, to the end.
+pub(super) async fn watch_run(
+    State(state): State<AppState>,
+    CallerUser(user): CallerUser,
+    Path(id): Path<RunId>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = match headers.get("last-event-id") {
+        Some(position) => position
+            .to_str()
+            .ok()
+            .and_then(|position| read_position(id, position))
+            .ok_or_else(|| ApiError::invalid("Last-Event-ID must be RUN_ID:SEQ of this run"))?,
+        None => query.after.unwrap_or(0),
+    };
+    let events = state.chat.watch_run(&user, id, after).await?;
+    Ok(sse::respond(id, events, Framing::WithId(id)))
+}
+
+/// `RUN_ID:SEQ` of this run, or `SEQ` alone.
+fn read_position(id: RunId, position: &str) -> Option<u64> {
+    let seq = match position.split_once(':') {
+        Some((run, seq)) if run.parse::<RunId>().is_ok_and(|run| run == id) => seq,
+        Some(_) => return None,
+        None => position,
+    };
+    seq.parse().ok()
+}
+
+/// `POST /api/chatkit/runs/{id}/cancel`: idempotent.
+pub(super) async fn cancel_run(
+    State(state): State<AppState>,
+    CallerUser(user): CallerUser,
+    Path(id): Path<RunId>,
+) -> Result<(StatusCode, Json<Run>), ApiError> {
+    let run = state.chat.cancel_run(&user, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
+}

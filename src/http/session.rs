@@ -1,0 +1,81 @@
+//! `/api/chatkit/session`, `/refresh`, `/logout`: from a login of Better Auth to a session token,
+//! to its successor, to its end.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::IssuedToken;
+
+use super::{
+    AppState,
+    error::ApiError,
+    extract::OptionalJsonBody,
+    login::{bearer_token, log_refusal},
+};
+
+type NoStore = [(HeaderName, HeaderValue); 1];
+const NO_STORE: NoStore = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+
+/// What ChatKit's `getClientSecret` needs.
+#[derive(Serialize)]
+pub(super) struct Session {
+    client_secret: String,
+    /// Unix seconds.
+    expires_at: i64,
+    /// Seconds from now.
+    expires_in: i64,
+}
+
+impl From<IssuedToken> for Session {
+    fn from(token: IssuedToken) -> Self {
+        Self {
+            client_secret: token.token,
+            expires_at: token.expires_at,
+            expires_in: token.expires_in,
+        }
+    }
+}
+
+/// A session token in the body, for clients that cannot set the header.
+#[derive(Deserialize)]
+pub(super) struct RefreshRequest {
+    client_secret: String,
+}
+
+/// `POST /api/chatkit/session`: a Better Auth JWT for a session token.
+pub(super) async fn create_session(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<(NoStore, Json<Session>), ApiError> {
+    let token = bearer_token(&headers)?;
+    let issued = state.auth.issue_session(token).await.inspect_err(log_refusal)?;
+    Ok((NO_STORE, Json(issued.into())))
+}
+
+/// `POST /api/chatkit/refresh`: an expired or live session token for its successor.
+pub(super) async fn refresh_session(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    OptionalJsonBody(request): OptionalJsonBody<RefreshRequest>,
+) -> Result<(NoStore, Json<Session>), ApiError> {
+    let token = match &request {
+        Some(request) if !headers.contains_key(header::AUTHORIZATION) => &request.client_secret,
+        _ => bearer_token(&headers)?,
+    };
+    let issued = state.auth.refresh_session(token).await.inspect_err(log_refusal)?;
+    Ok((NO_STORE, Json(issued.into())))
+}
+
+/// `POST /api/chatkit/logout`: ends the session of a token, an expired one too.
+pub(super) async fn end_session(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let token = bearer_token(&headers)?;
+    state.auth.revoke_session(token).await.inspect_err(log_refusal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
