@@ -1,18 +1,32 @@
 //! Tools that run in the server: what the model may do besides talk.
 //!
 //! A tool is defined once, as a [`Tool`], and offered twice: to our own agent in process, and to
-//! any MCP client by [`mcp_server`].
+//! any MCP client by [`mcp_server`]. Both call it through the [`ToolRegistry`], which bounds the
+//! call in time and size, so that a tool need not.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`registry`] | the tools there are, and the bounded call |
+//! | [`arguments`] | a tool's arguments as a struct: schema and parsing |
+//! | [`tasks`] | the tools of the caller's task list |
+//! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
+//! | [`task_store`] | the part of the store that the task tools use |
+//! | [`mcp_server`] | the tools for any MCP client |
 
+pub mod arguments;
 pub mod mcp_server;
+pub mod registry;
+pub mod task_rules;
+pub mod task_store;
 pub mod tasks;
-
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::protocol::UserId;
+
+pub use registry::{CallLimits, RegistryError, ToolRegistry};
 
 /// A tool.
 #[async_trait]
@@ -21,6 +35,9 @@ pub trait Tool: Send + Sync + 'static {
     fn spec(&self) -> &ToolSpec;
 
     /// Runs it for a user. A failure is an output too: the model is told and can mend it.
+    ///
+    /// The future is dropped when the time is up or the run is cancelled: what must happen whole
+    /// has to survive that.
     async fn call(&self, context: &ToolContext, arguments: Map<String, Value>) -> ToolOutput;
 }
 
@@ -48,7 +65,7 @@ pub struct ToolSpec {
 pub struct ToolContext {
     /// The caller: a tool works on this user's things only.
     pub user_id: UserId,
-    /// Cancelled when the run is.
+    /// Cancelled when the run is, and when the call's time is up.
     pub cancel: CancellationToken,
 }
 
@@ -73,40 +90,5 @@ impl ToolOutput {
     /// A failure that the model is told.
     pub fn error(message: impl Into<String>) -> Self {
         Self { text: message.into(), is_error: true }
-    }
-}
-
-/// The tools there are, in the order in which the model is told of them.
-#[derive(Clone, Default)]
-pub struct ToolRegistry {
-    tools: Vec<Arc<dyn Tool>>,
-}
-
-impl ToolRegistry {
-    /// A registry of these tools.
-    pub fn new(tools: Vec<Arc<dyn Tool>>) -> Self {
-        Self { tools }
-    }
-
-    /// All tools.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
-        self.tools.iter()
-    }
-
-    /// The tool of that name.
-    pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.iter().find(|tool| tool.spec().name == name)
-    }
-
-    /// Placeholder.
-    pub async fn call(
-        &self,
-        _c: &ToolContext,
-        _n: &str,
-        _a: &str,
-        timeout: std::time::Duration,
-    ) -> ToolOutput {
-        let _ = timeout;
-        ToolOutput::error("x")
     }
 }

@@ -1,0 +1,9 @@
+//! The tools from outside: the task tools, the registry's bounds, and the MCP service over a
+//! socket.
+
+mod mcp;
+mod memory_store;
+mod registry;
+mod scripted_tool;
+mod task_tools;
+mod test_server;

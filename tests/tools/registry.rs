@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use chatkit_gateway::{
+    protocol::UserId,
+    tools::{CallLimits, RegistryError, ToolContext, ToolOutput, ToolRegistry},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::scripted_tool::{Script, tool};
+
+fn context() -> ToolContext {
+    let user_id = UserId::parse("alice").expect("a valid name");
+    ToolContext { user_id, cancel: CancellationToken::new() }
+}
+
+fn registry(script: Script) -> ToolRegistry {
+    ToolRegistry::new(vec![tool("scripted", script)]).expect("valid tools")
+}
+
+fn assert_error(output: &ToolOutput, text: &str) {
+    assert!(output.is_error, "{output:?}");
+    assert!(output.text.contains(text), "{output:?}");
+}
+
+#[test]
+fn two_tools_of_one_name_and_malformed_names_are_refused() {
+    let twice = ToolRegistry::new(vec![tool("a", Script::Echo), tool("a", Script::Echo)]);
+    let malformed = ToolRegistry::new(vec![tool("a b", Script::Echo)]);
+
+    assert_eq!(twice.err(), Some(RegistryError::DuplicateName("a".to_owned())));
+    assert_eq!(malformed.err(), Some(RegistryError::InvalidName("a b".to_owned())));
+}
+
+#[tokio::test]
+async fn a_tool_gets_the_object_that_the_model_wrote_and_empty_text_is_an_empty_one() {
+    let registry = registry(Script::Echo);
+
+    let written = registry.call(&context(), "scripted", r#" {"b": 1, "a": [2]} "#).await;
+    let empty = registry.call(&context(), "scripted", "").await;
+
+    assert_eq!(written.text, r#"{"b":1,"a":[2]}"#);
+    assert_eq!(empty.text, "{}");
+}
+
+#[tokio::test]
+async fn the_model_is_told_what_was_wrong_with_its_call() {
+    let registry = registry(Script::Echo);
+
+    let unknown = registry.call(&context(), "delete_all", "{}").await;
+    let no_json = registry.call(&context(), "scripted", r#"{"a": "#).await;
+    let no_object = registry.call(&context(), "scripted", "[1]").await;
+
+    assert_error(&unknown, "there is no tool delete_all; there are: scripted");
+    assert_error(&no_json, "not valid JSON");
+    assert_error(&no_object, "not a JSON object");
+}
+
+#[tokio::test]
+async fn a_panic_of_a_tool_is_an_error_output() {
+    let output = registry(Script::Panic).call(&context(), "scripted", "{}").await;
+
+    assert_error(&output, "scripted failed because of an internal error");
+}
+
+#[tokio::test]
+async fn a_tool_that_takes_too_long_is_stopped() {
+    let (started, dropped) = (CancellationToken::new(), CancellationToken::new());
+    let hang = Script::Hang { started, dropped: dropped.clone() };
+    let limits = CallLimits { timeout: Duration::from_millis(20), ..CallLimits::default() };
+
+    let output = registry(hang).with_limits(limits).call(&context(), "scripted", "{}").await;
+
+    assert_error(&output, "scripted was stopped after 20ms");
+    assert!(dropped.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_cancelled_run_stops_its_tool_and_calls_no_other() {
+    let (started, dropped) = (CancellationToken::new(), CancellationToken::new());
+    let registry = registry(Script::Hang { started: started.clone(), dropped: dropped.clone() });
+    let context = context();
+    let cancel = async {
+        started.cancelled().await;
+        context.cancel.cancel();
+    };
+
+    let (output, ()) = tokio::join!(registry.call(&context, "scripted", "{}"), cancel);
+    let late = registry.call(&context, "scripted", "{}").await;
+
+    assert_error(&output, "cancelled");
+    assert!(dropped.is_cancelled());
+    assert_error(&late, "cancelled");
+}
+
+#[tokio::test]
+async fn an_output_above_the_limit_is_cut_and_says_so() {
+    let limits = CallLimits { max_output_bytes: 1_000, ..CallLimits::default() };
+    let registry = registry(Script::Talk(1_001)).with_limits(limits);
+
+    let output = registry.call(&context(), "scripted", "{}").await;
+
+    assert_eq!(output.text.len(), 1_000);
+    assert!(output.text.ends_with("[cut: the whole output has 1001 bytes]"));
+    assert!(!output.is_error);
+}
