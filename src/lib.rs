@@ -2,6 +2,7 @@
 pub mod agent;
 pub mod auth;
 pub mod chat;
+pub mod http;
 pub mod protocol;
 pub mod run;
 pub mod store;

@@ -1,3 +1,11 @@
 //! The `chatkit-gateway` command.
 
-fn main() {}
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    command::run(command::Cli::parse())
+}

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_stream::try_stream;
 
 use crate::{
-    tools::ToolRegistry,
+    tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
@@ -36,7 +36,7 @@ impl Default for ModelAgentConfig {
             instructions: None,
             max_turns: 16,
             history_items: 500,
-            tool_timeout: Duration::from_secs(30),
+            tool_timeout: DEFAULT_TIMEOUT,
         }
     }
 }

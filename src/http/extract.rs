@@ -106,9 +106,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(rejection) => {
-                Err(ApiError::invalid(format!("the query cannot be read: {}", rejection.body_text())))
-            }
+            Err(rejection) => Err(ApiError::invalid(format!(
+                "the query cannot be read: {}",
+                rejection.body_text()
+            ))),
         }
     }
 }

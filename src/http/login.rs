@@ -10,10 +10,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{
-    auth::{AuthError, bearer},
-    protocol::UserId,
-};
+use crate::{auth::bearer, protocol::UserId};
 
 use super::{AppState, error::ApiError};
 
@@ -37,7 +34,7 @@ pub(super) async fn require_session(
     next: Next,
 ) -> Result<Response, ApiError> {
     let token = bearer_token(request.headers())?;
-    let caller = state.auth.authenticate_session(token).inspect_err(log_refusal)?;
+    let caller = state.auth.authenticate_session(token)?;
     request.extensions_mut().insert(caller.user_id);
     Ok(next.run(request).await)
 }
@@ -49,7 +46,7 @@ pub(super) async fn require_login(
     next: Next,
 ) -> Result<Response, ApiError> {
     let token: Arc<str> = bearer_token(request.headers())?.into();
-    let caller = state.auth.authenticate_any(&token).await.inspect_err(log_refusal)?;
+    let caller = state.auth.authenticate_any(&token).await?;
     request.extensions_mut().insert(caller.user_id);
     Ok(next.run(request).await)
 }
@@ -62,11 +59,4 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     };
     let value = value.to_str().map_err(|_| ApiError::unauthorized())?;
     bearer(value).ok_or_else(ApiError::unauthorized)
-}
-
-/// The reason is for the log; the client's answer is the same for all.
-pub(super) fn log_refusal(error: &AuthError) {
-    if let AuthError::Unauthorized { reason } = error {
-        tracing::info!(reason, "login refused");
-    }
 }

@@ -97,7 +97,8 @@ fn mark_replay(response: &mut Response, is_replay: bool) {
 
 /// Whether the client asks for JSON and not for a stream.
 fn accepts_json_only(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut accepted =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut wants_json = false;
     let wants_stream = accepted.any(|value| {
         wants_json |= value.contains("application/json");

@@ -35,9 +35,7 @@ pub fn router(state: AppState, options: RouterOptions, shutdown: CancellationTok
         .route("/api/chatkit/threads", get(threads::list_threads).post(threads::create_thread))
         .route(
             "/api/chatkit/threads/{id}",
-            get(threads::show_thread)
-                .patch(threads::update_thread)
-                .delete(threads::delete_thread),
+            get(threads::show_thread).patch(threads::update_thread).delete(threads::delete_thread),
         )
         .route("/api/chatkit/messages", post(messages::post_message))
         .route("/api/chatkit/runs/{id}", get(runs::show_run))
@@ -75,20 +73,12 @@ pub fn router(state: AppState, options: RouterOptions, shutdown: CancellationTok
 /// Any host will do: every request needs a token that a browser does not send by itself.
 fn mcp_settings(options: &RouterOptions) -> McpSettings {
     let origins = options.cors_origins.iter().filter_map(|origin| origin.to_str().ok());
-    McpSettings {
-        allowed_hosts: Vec::new(),
-        allowed_origins: origins.map(str::to_owned).collect(),
-    }
+    McpSettings { allowed_hosts: Vec::new(), allowed_origins: origins.map(str::to_owned).collect() }
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let exposed: [HeaderName; 5] = [
-        sse::RUN_ID,
-        sse::THREAD_ID,
-        sse::REPLAYED,
-        observe::REQUEST_ID,
-        header::RETRY_AFTER,
-    ];
+    let exposed: [HeaderName; 5] =
+        [sse::RUN_ID, sse::THREAD_ID, sse::REPLAYED, observe::REQUEST_ID, header::RETRY_AFTER];
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])

@@ -67,14 +67,15 @@ pub(super) async fn watch_run(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let after = match headers.get("last-event-id") {
-        Some(position) => position
-            .to_str()
-            .ok()
-            .and_then(|position| read_position(id, position))
-            .ok_or_else(|| ApiError::invalid("Last-Event-ID must be RUN_ID:SEQ of this run"))?,
-        None => query.after.unwrap_or(0),
-    };
+    let after =
+        match headers.get("last-event-id") {
+            Some(position) => {
+                position.to_str().ok().and_then(|position| read_position(id, position)).ok_or_else(
+                    || ApiError::invalid("Last-Event-ID must be RUN_ID:SEQ of this run"),
+                )?
+            }
+            None => query.after.unwrap_or(0),
+        };
     let events = state.chat.watch_run(&user, id, after).await?;
     Ok(sse::respond(id, events, Framing::WithId(id)))
 }

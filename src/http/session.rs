@@ -10,12 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::IssuedToken;
 
-use super::{
-    AppState,
-    error::ApiError,
-    extract::OptionalJsonBody,
-    login::{bearer_token, log_refusal},
-};
+use super::{AppState, error::ApiError, extract::OptionalJsonBody, login::bearer_token};
 
 type NoStore = [(HeaderName, HeaderValue); 1];
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -27,7 +22,7 @@ pub(super) struct Session {
     /// Unix seconds.
     expires_at: i64,
     /// Seconds from now.
-    expires_in: i64,
+    expires_in: u64,
 }
 
 impl From<IssuedToken> for Session {
@@ -52,7 +47,7 @@ pub(super) async fn create_session(
     headers: HeaderMap,
 ) -> Result<(NoStore, Json<Session>), ApiError> {
     let token = bearer_token(&headers)?;
-    let issued = state.auth.issue_session(token).await.inspect_err(log_refusal)?;
+    let issued = state.auth.issue_session(token).await?;
     Ok((NO_STORE, Json(issued.into())))
 }
 
@@ -66,7 +61,7 @@ pub(super) async fn refresh_session(
         Some(request) if !headers.contains_key(header::AUTHORIZATION) => &request.client_secret,
         _ => bearer_token(&headers)?,
     };
-    let issued = state.auth.refresh_session(token).await.inspect_err(log_refusal)?;
+    let issued = state.auth.refresh_session(token).await?;
     Ok((NO_STORE, Json(issued.into())))
 }
 
@@ -76,6 +71,6 @@ pub(super) async fn end_session(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let token = bearer_token(&headers)?;
-    state.auth.revoke_session(token).await.inspect_err(log_refusal)?;
+    state.auth.revoke_session(token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,6 @@ use axum::{
     http::{HeaderName, HeaderValue, Response, header},
 };
 use bytes::BytesMut;
-use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -36,8 +35,7 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-rep
 /// Answers with a run's events. `X-Accel-Buffering` and `no-transform` keep proxies from holding
 /// them back.
 pub(super) fn respond(run_id: RunId, events: RunEvents, framing: Framing) -> Response<Body> {
-    let body = Body::new(EventBody::new(events, framing).boxed());
-    let mut response = Response::new(body);
+    let mut response = Response::new(Body::new(EventBody::new(events, framing)));
     let headers = response.headers_mut();
     let fixed = HeaderValue::from_static;
     headers.insert(header::CONTENT_TYPE, fixed("text/event-stream"));

@@ -357,13 +357,18 @@ impl Runs {
         self.inner.closing.cancel();
     }
 
-    /// Lets the live runs go on until `drain` has passed, then interrupts them, and answers when
-    /// all is stored.
-    pub async fn shut_down(&self, drain: Duration) {
+    /// Lets the live runs go on until `drain` has passed or `hurry` is cancelled, then interrupts
+    /// them, and answers when all is stored.
+    pub async fn shut_down(&self, drain: Duration, hurry: CancellationToken) {
         self.refuse_new();
         let tasks = &self.inner.tasks;
         tasks.close();
-        if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+        let patience = tokio::time::timeout(drain, hurry.cancelled());
+        let are_done = tokio::select! {
+            () = tasks.wait() => true,
+            _ = patience => false,
+        };
+        if !are_done {
             let live: Vec<Arc<LiveRun>> = self.live().values().cloned().collect();
             tracing::warn!(runs = live.len(), "interrupting runs that are not done in time");
             for run in live {

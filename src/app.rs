@@ -1,0 +1,144 @@
+//! Builds the long-lived parts from the configuration and wires them: the only file that knows
+//! all.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    agent::{Agent, ModelAgent, model_agent::ModelAgentConfig},
+    auth::{Auth, Clock, SESSION_KEPT_FOR},
+    chat::{ChatService, messages::KEY_LIFE},
+    config::{Config, ModelApi, ModelConfig},
+    http::{
+        AppState, RouterOptions, router,
+        server::{self, ServerLimits, ServerShutdown},
+    },
+    protocol::Timestamp,
+    run::Runs,
+    store::{self, OpenOptions, Store},
+    tools::{ToolRegistry, tasks::task_tools},
+    upstream::{
+        Model,
+        chat_completions::ChatCompletionsModel,
+        client::{UpstreamClient, UpstreamConfig},
+        responses::ResponsesModel,
+    },
+};
+
+/// How long readers have to take the ends of their streams.
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
+/// How long the events of a run that has ended are kept.
+const EVENTS_KEPT: Duration = Duration::from_secs(4 * 60 * 60);
+/// How often what has served its time is deleted.
+const UPKEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// A gateway that is ready to serve.
+pub struct Gateway {
+    state: AppState,
+    options: RouterOptions,
+    drain: Duration,
+}
+
+impl Gateway {
+    /// Opens the database, migrates it, and builds the parts.
+    pub async fn build(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let store = store::open(config.database_url.as_str(), OpenOptions::default()).await?;
+        let tools = ToolRegistry::new(task_tools(store.clone()))?;
+        let agent = model_agent(&config, tools.clone())?;
+        Self::with_agent(config, store, tools, agent, metrics).await
+    }
+
+    /// The same with an agent of one's own.
+    pub async fn with_agent(
+        config: Config,
+        store: Arc<dyn Store>,
+        tools: ToolRegistry,
+        agent: Arc<dyn Agent>,
+        metrics: PrometheusHandle,
+    ) -> anyhow::Result<Self> {
+        let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
+        auth.load_revocations().await.context("cannot read the revoked sessions")?;
+        let runs = Runs::new(store.clone(), agent, config.limits);
+        let chat = ChatService::new(store.clone(), runs);
+        let state = AppState { chat, auth, store, tools, metrics };
+        let options = RouterOptions { cors_origins: config.cors_origins };
+        Ok(Self { state, options, drain: config.drain })
+    }
+
+    /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
+    /// answers when all is stored and closed. `hurry` cuts the drain time short.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        hurry: CancellationToken,
+    ) {
+        let Self { state, options, drain } = self;
+        let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
+        let tasks = TaskTracker::new();
+        tasks.spawn(state.auth.clone().watch(shutdown.clone()));
+        tasks.spawn(keep_up(state.store.clone(), shutdown.clone()));
+        let router = router(state.clone(), options, ends.close.clone());
+        tasks.spawn(server::serve(listener, router, ServerLimits::default(), ends.clone()));
+        tasks.close();
+
+        shutdown.cancelled().await;
+        tracing::info!("shutting down: no new runs, live ones go on for the drain time");
+        state.chat.runs().shut_down(drain, hurry).await;
+        // The streams are at their ends now; whoever does not read the end is cut off.
+        if tokio::time::timeout(CLOSE_GRACE, tasks.wait()).await.is_err() {
+            ends.close.cancel();
+            tasks.wait().await;
+        }
+        state.store.close().await;
+        tracing::info!("everything is stored and closed");
+    }
+}
+
+/// Deletes what has served its time, until the process ends.
+async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
+    loop {
+        let now = Timestamp::now();
+        let deleted = store
+            .delete_expired(now.minus(EVENTS_KEPT), now.minus(KEY_LIFE), now.minus(SESSION_KEPT_FOR))
+            .await;
+        match deleted {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "deleted what had served its time"),
+            Err(error) => tracing::warn!(error = %error, "cannot delete what has served its time"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP_EVERY) => {}
+        }
+    }
+}
+
+fn model_agent(config: &Config, tools: ToolRegistry) -> anyhow::Result<Arc<dyn Agent>> {
+    let agent = &config.file.agent;
+    let model = upstream(&config.model)?;
+    let settings = ModelAgentConfig {
+        model: config.model.model.clone(),
+        allowed_models: agent.models.clone(),
+        instructions: agent.instructions.clone(),
+        ..ModelAgentConfig::default()
+    };
+    Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+}
+
+fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
+    let client = UpstreamClient::new(UpstreamConfig {
+        api_key: config.api_key.clone(),
+        first_byte_timeout: config.first_byte_timeout,
+        idle_timeout: config.idle_timeout,
+        ..UpstreamConfig::new(&config.base_url)
+    })?;
+    Ok(match config.api {
+        ModelApi::Responses => Arc::new(ResponsesModel::new(client)),
+        ModelApi::ChatCompletions => Arc::new(ChatCompletionsModel::new(client)),
+    })
+}

@@ -1,0 +1,94 @@
+//! The command line: what is asked for, the environment it is asked in, and the exit code.
+
+mod serve;
+mod token;
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use chatkit_gateway::{
+    config::Config,
+    store,
+    telemetry::{self, LogFormat},
+};
+use clap::{Parser, Subcommand};
+
+/// A finished, durable backend for OpenAI's ChatKit.
+#[derive(Debug, Parser)]
+#[command(name = "chatkit-gateway", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (the default)
+    ///
+    /// Configured by environment variables and .env: see .env.example.
+    Serve,
+    /// Run everything with nothing to set up, on a scripted model
+    Demo(serve::DemoArgs),
+    /// Apply the database migrations and exit
+    Migrate,
+    /// Print a session token, for scripts and load tests
+    Token(token::TokenArgs),
+}
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    // A file that is not there is no error; one that cannot be read is said.
+    match dotenvy::dotenv() {
+        Err(error) if !error.not_found() => {
+            return failed(&anyhow::anyhow!("the file .env cannot be read: {error}"));
+        }
+        _ => {}
+    }
+    let format = match var("LOG_FORMAT").as_deref() {
+        Some("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    telemetry::start_logging(format, &var("RUST_LOG").unwrap_or_else(|| "info".to_owned()));
+    let result = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(),
+        Command::Demo(args) => serve::demo(args),
+        Command::Migrate => migrate(),
+        Command::Token(args) => token::print(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// An error is for the person at the terminal, whatever the log's form and level.
+#[expect(clippy::print_stderr, reason = "the command's own error message")]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("chatkit-gateway: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// A variable of the environment.
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // The provider is the process's: both the model's client and the key sets' use it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn migrate() -> anyhow::Result<()> {
+    runtime()?.block_on(store::migrate(Config::database_url(var).as_str()))?;
+    tracing::info!("the database is up to date");
+    Ok(())
+}
+
+/// A duration such as `30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}

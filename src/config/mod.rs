@@ -1,0 +1,333 @@
+//! What the operator sets: environment variables, and `gateway.toml` for what has structure.
+//!
+//! Everything is read through a look-up function, so that tests never touch the process's
+//! environment, and all problems are reported at once, by the name of the variable and never with
+//! its value.
+
+mod file;
+mod vars;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use axum::http::HeaderValue;
+
+use crate::{auth::AuthConfig, run::RunLimits};
+
+pub use file::{AgentFile, ConfigFile};
+use vars::Vars;
+
+/// OpenAI's own API.
+pub const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+/// The model of a turn unless the configuration or the request names another: a small one.
+const DEFAULT_MODEL: &str = "gpt-5-mini";
+
+/// Everything that `serve` needs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub bind_addr: SocketAddr,
+    /// The database.
+    pub database_url: DatabaseUrl,
+    /// The model's API.
+    pub model: ModelConfig,
+    /// Login.
+    pub auth: AuthConfig,
+    /// The structured part.
+    pub file: ConfigFile,
+    /// Origins whose pages may call.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Bounds of runs.
+    pub limits: RunLimits,
+    /// How new threads get their titles.
+    pub titles: Titles,
+    /// How long live runs may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+/// The model's API.
+#[derive(Clone)]
+pub struct ModelConfig {
+    /// Where it is; ends in `/v1`.
+    pub base_url: String,
+    /// The key; some servers need none.
+    pub api_key: Option<String>,
+    /// Which of the two APIs.
+    pub api: ModelApi,
+    /// The model of a turn unless the request names an allowed one.
+    pub model: String,
+    /// How long an answer may take to begin.
+    pub first_byte_timeout: Duration,
+    /// How long an answer may pause.
+    pub idle_timeout: Duration,
+}
+
+impl std::fmt::Debug for ModelConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ModelConfig")
+            .field("base_url", &self.base_url)
+            .field("api_key", &self.api_key.as_ref().map(|_| "…"))
+            .field("api", &self.api)
+            .field("model", &self.model)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .finish()
+    }
+}
+
+/// Which of the two model APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelApi {
+    /// `POST /responses`.
+    Responses,
+    /// `POST /chat/completions`.
+    ChatCompletions,
+}
+
+/// How a new thread gets its title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Titles {
+    /// By a short model call.
+    Model,
+    /// From the first words of its first message.
+    FirstWords,
+    /// Not at all.
+    Off,
+}
+
+/// The database's address, which may hold a password and is therefore never printed.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.0.split(':').next().unwrap_or_default();
+        write!(f, "{scheme}:…")
+    }
+}
+
+/// A variable that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable, or the file.
+    pub name: String,
+    /// What is wrong with it, and how to mend it.
+    pub text: String,
+}
+
+/// Everything that keeps the program from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the configuration is not complete:")?;
+        for Problem { name, text } in &self.0 {
+            write!(f, "\n  {name}: {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the configuration. `lookup` answers a variable's value, `read_file` a file's text.
+    pub fn from_vars(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut vars = Vars::new(&lookup);
+        let auth = AuthConfig::from_vars(&lookup);
+        if let Err(problems) = &auth {
+            for problem in problems {
+                vars.problem(problem.variable, problem.problem);
+            }
+        }
+        let config = Self {
+            bind_addr: vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000"),
+            database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
+            model: model(&mut vars),
+            file: file(&mut vars, read_file),
+            cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
+            limits: limits(&mut vars),
+            titles: vars.choice(
+                "CHATKIT_TITLES",
+                &[("model", Titles::Model), ("first_words", Titles::FirstWords), ("off", Titles::Off)],
+            ),
+            drain: vars.duration("CHATKIT_DRAIN", "25s"),
+            auth: match auth {
+                Ok(auth) => auth,
+                Err(_) => return Err(vars.into_error()),
+            },
+        };
+        vars.finish(config)
+    }
+
+    /// The database alone, for `migrate`.
+    pub fn database_url(lookup: impl Fn(&str) -> Option<String>) -> DatabaseUrl {
+        DatabaseUrl(Vars::new(&lookup).text("DATABASE_URL", "sqlite://chatkit.db"))
+    }
+
+    /// Login alone, for `token`.
+    pub fn auth(lookup: impl Fn(&str) -> Option<String>) -> Result<AuthConfig, ConfigError> {
+        AuthConfig::from_vars(&lookup).map_err(|problems| {
+            let problem = |problem: crate::auth::ConfigProblem| Problem {
+                name: problem.variable.to_owned(),
+                text: problem.problem.to_owned(),
+            };
+            ConfigError(problems.into_iter().map(problem).collect())
+        })
+    }
+}
+
+fn model(vars: &mut Vars<'_>) -> ModelConfig {
+    let base_url = vars.url("OPENAI_BASE_URL", OPENAI_BASE_URL);
+    let api_key = vars.optional("OPENAI_API_KEY");
+    if api_key.is_none() && base_url == OPENAI_BASE_URL {
+        vars.problem("OPENAI_API_KEY", "is needed for OpenAI; other servers: set OPENAI_BASE_URL");
+    }
+    ModelConfig {
+        base_url,
+        api_key,
+        api: vars.choice(
+            "OPENAI_API",
+            &[
+                ("responses", ModelApi::Responses),
+                ("chat_completions", ModelApi::ChatCompletions),
+            ],
+        ),
+        model: vars.text("OPENAI_MODEL", DEFAULT_MODEL),
+        first_byte_timeout: vars.duration("CHATKIT_FIRST_BYTE_TIMEOUT", "60s"),
+        idle_timeout: vars.duration("CHATKIT_IDLE_TIMEOUT", "30s"),
+    }
+}
+
+fn limits(vars: &mut Vars<'_>) -> RunLimits {
+    RunLimits {
+        run_timeout: vars.duration("CHATKIT_RUN_TIMEOUT", "15m"),
+        max_runs: vars.parsed("CHATKIT_MAX_RUNS", "10000", "a number; 0 is no limit"),
+        max_runs_per_user: vars.parsed("CHATKIT_MAX_RUNS_PER_USER", "3", "a number; 0 is no limit"),
+        ..RunLimits::default()
+    }
+}
+
+/// `CHATKIT_CONFIG` must be there when it is set; `gateway.toml` is read when it is there.
+fn file(
+    vars: &mut Vars<'_>,
+    read: impl Fn(&std::path::Path) -> std::io::Result<String>,
+) -> ConfigFile {
+    let named = vars.optional("CHATKIT_CONFIG");
+    let path = PathBuf::from(named.as_deref().unwrap_or("gateway.toml"));
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return ConfigFile::default();
+        }
+        Err(error) => {
+            vars.problem("CHATKIT_CONFIG", &format!("{} cannot be read: {error}", path.display()));
+            return ConfigFile::default();
+        }
+    };
+    toml::from_str(&text).unwrap_or_else(|error| {
+        vars.problem("CHATKIT_CONFIG", &format!("{}: {error}", path.display()));
+        ConfigFile::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, io, path::Path};
+
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        read_with_file(vars, None)
+    }
+
+    fn read_with_file(vars: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
+        let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
+        let file = file.map(str::to_owned);
+        Config::from_vars(
+            |name| vars.get(name).map(|value| (*value).to_owned()),
+            |_: &Path| file.clone().ok_or_else(|| io::ErrorKind::NotFound.into()),
+        )
+        .map_err(|error| error.0.into_iter().map(|problem| problem.name).collect())
+    }
+
+    const SECRET: (&str, &str) = ("BETTER_AUTH_SECRET", "0123456789abcdef0123456789abcdef");
+    const KEY: (&str, &str) = ("OPENAI_API_KEY", "sk-test");
+
+    #[test]
+    fn two_variables_are_enough() {
+        let config = read(&[SECRET, KEY]).unwrap();
+
+        assert_eq!(config.bind_addr.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.database_url.as_str(), "sqlite://chatkit.db");
+        assert_eq!(config.model.base_url, OPENAI_BASE_URL);
+        assert_eq!(config.drain, Duration::from_secs(25));
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let problems = read(&[
+            ("BIND_ADDR", "nowhere"),
+            ("OPENAI_API", "telepathy"),
+            ("CHATKIT_DRAIN", "soon"),
+            ("CHATKIT_CORS_ORIGINS", "https://a.example/path"),
+        ])
+        .unwrap_err();
+
+        for name in [
+            "BETTER_AUTH_SECRET",
+            "BIND_ADDR",
+            "OPENAI_API_KEY",
+            "OPENAI_API",
+            "CHATKIT_DRAIN",
+            "CHATKIT_CORS_ORIGINS",
+        ] {
+            assert!(problems.iter().any(|problem| problem.contains(name)), "{name}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let config = read(&[
+            SECRET,
+            KEY,
+            ("DATABASE_URL", "postgres://u:hunter2@localhost/chat"),
+        ])
+        .unwrap();
+
+        let printed = format!("{config:?}");
+
+        for secret in [SECRET.1, KEY.1, "hunter2"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_ones_own_needs_no_key() {
+        assert!(read(&[SECRET, ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/")]).is_ok());
+    }
+
+    #[test]
+    fn the_file_holds_instructions_and_models() {
+        let text = "[agent]\ninstructions = \"You help with tasks.\"\nmodels = [\"a\", \"b\"]\n";
+
+        let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
+
+        assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
+        assert_eq!(config.file.agent.models, ["a", "b"]);
+        assert_eq!(
+            read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(),
+            ["CHATKIT_CONFIG"]
+        );
+    }
+}
