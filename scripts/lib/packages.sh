@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Finds what the checks need, and installs it where that is possible. Sourced by scripts/test.
 
 # Ends the script unless the Rust toolchain is whole.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A PostgreSQL of our own: fresh, on a free loopback port, run by an ordinary user, gone at the
 # end. Sourced by scripts/test.
 

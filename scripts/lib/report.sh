@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Runs checks and keeps what came of them. Sourced by scripts/test.
 
 report=()

@@ -31,7 +31,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ToolContext, ToolOutput, ToolRegistry, ToolSpec};
+use super::{ToolContext, ToolOutput, ToolRegistry, ToolSpec, registry::DEFAULT_TIMEOUT};
 use crate::protocol::UserId;
 
 /// The longest request, in bytes: as long as any other JSON that the gateway reads.
@@ -144,7 +144,8 @@ impl ServerHandler for McpServer {
         }
         let context = ToolContext { user_id, cancel: context.ct };
         let arguments = request.arguments.unwrap_or_default();
-        let output = self.registry.call_with(&context, &request.name, arguments).await;
+        let output =
+            self.registry.call_with(&context, &request.name, arguments, DEFAULT_TIMEOUT).await;
         Ok(into_result(output).into())
     }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::protocol::UserId;
 
-pub use registry::{CallLimits, RegistryError, ToolRegistry};
+pub use registry::{RegistryError, ToolRegistry};
 
 /// A tool.
 #[async_trait]

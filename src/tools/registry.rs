@@ -11,6 +11,13 @@ use super::{Tool, ToolContext, ToolOutput};
 /// The longest name of a tool, which is OpenAI's limit.
 const MAX_NAME_LEN: usize = 64;
 
+/// How long a call may take where nothing else is said: what people wait for.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much text the model gets of a call, in bytes, some 25,000 tokens; the rest is cut off with
+/// a note.
+pub const MAX_OUTPUT_BYTES: usize = 100 * 1024;
+
 /// Why a set of tools cannot be offered: the program or its configuration is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -25,31 +32,14 @@ pub enum RegistryError {
     InvalidParameters(String),
 }
 
-/// What a call may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallLimits {
-    /// How long it may run; then its future is dropped.
-    pub timeout: Duration,
-    /// How much text the model gets of it, in bytes; the rest is cut off with a note.
-    pub max_output_bytes: usize,
-}
-
-impl Default for CallLimits {
-    /// 30 s, which people wait for, and 100 KiB, some 25,000 tokens.
-    fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), max_output_bytes: 100 * 1024 }
-    }
-}
-
 /// The tools there are, in the order in which the model is told of them. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct ToolRegistry {
     tools: Arc<[Arc<dyn Tool>]>,
-    limits: CallLimits,
 }
 
 impl ToolRegistry {
-    /// A registry of these tools, with the default limits.
+    /// A registry of these tools.
     pub fn new(tools: Vec<Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let mut names = HashSet::new();
         for tool in &tools {
@@ -64,13 +54,7 @@ impl ToolRegistry {
                 return Err(RegistryError::InvalidParameters(spec.name.clone()));
             }
         }
-        Ok(Self { tools: tools.into(), limits: CallLimits::default() })
-    }
-
-    /// The same tools with other limits.
-    #[must_use]
-    pub fn with_limits(self, limits: CallLimits) -> Self {
-        Self { limits, ..self }
+        Ok(Self { tools: tools.into() })
     }
 
     /// All tools.
@@ -88,9 +72,15 @@ impl ToolRegistry {
     ///
     /// Never fails and never panics: an unknown tool, bad arguments, a panic, the end of the time
     /// and a cancellation are error outputs that tell the model what to do.
-    pub async fn call(&self, context: &ToolContext, name: &str, arguments: &str) -> ToolOutput {
+    pub async fn call(
+        &self,
+        context: &ToolContext,
+        name: &str,
+        arguments: &str,
+        timeout: Duration,
+    ) -> ToolOutput {
         match parse_object(arguments) {
-            Ok(arguments) => self.call_with(context, name, arguments).await,
+            Ok(arguments) => self.call_with(context, name, arguments, timeout).await,
             Err(problem) => ToolOutput::error(problem),
         }
     }
@@ -101,46 +91,13 @@ impl ToolRegistry {
         context: &ToolContext,
         name: &str,
         arguments: Map<String, Value>,
+        timeout: Duration,
     ) -> ToolOutput {
         let Some(tool) = self.find(name) else {
             return ToolOutput::error(self.unknown_tool(name));
         };
-        let output = self.run(tool.as_ref(), context, arguments).await;
-        ToolOutput { text: cut(output.text, self.limits.max_output_bytes), ..output }
-    }
-
-    /// Runs a tool until it is done, its time is up, or it is cancelled.
-    async fn run(
-        &self,
-        tool: &dyn Tool,
-        context: &ToolContext,
-        arguments: Map<String, Value>,
-    ) -> ToolOutput {
-        let name = tool.spec().name.as_str();
-        let cancel = context.cancel.child_token();
-        // What a tool has handed to other tasks ends with the call, however the call ends.
-        let _guard = cancel.clone().drop_guard();
-        let context = ToolContext { user_id: context.user_id.clone(), cancel: cancel.clone() };
-        // The block makes a panic before the first await one of the future too.
-        let call = AssertUnwindSafe(async { tool.call(&context, arguments).await }).catch_unwind();
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => ToolOutput::error("the call was cancelled"),
-            done = tokio::time::timeout(self.limits.timeout, call) => match done {
-                Ok(Ok(output)) => output,
-                Ok(Err(_panic)) => {
-                    tracing::error!(tool.name = name, "a tool panicked");
-                    ToolOutput::error(format!("{name} failed because of an internal error"))
-                }
-                Err(_elapsed) => {
-                    tracing::warn!(tool.name = name, "a tool ran out of time");
-                    ToolOutput::error(format!(
-                        "{name} was stopped after {:?}; it may or may not have acted",
-                        self.limits.timeout
-                    ))
-                }
-            },
-        }
+        let output = run(tool.as_ref(), context, arguments, timeout).await;
+        ToolOutput { text: cut(output.text, MAX_OUTPUT_BYTES), ..output }
     }
 
     fn unknown_tool(&self, name: &str) -> String {
@@ -151,6 +108,39 @@ impl ToolRegistry {
                 format!("there is no tool {name:.MAX_NAME_LEN$}; there are: {}", names.join(", "))
             }
         }
+    }
+}
+
+/// Runs a tool until it is done, its time is up, or it is cancelled.
+async fn run(
+    tool: &dyn Tool,
+    context: &ToolContext,
+    arguments: Map<String, Value>,
+    timeout: Duration,
+) -> ToolOutput {
+    let name = tool.spec().name.as_str();
+    let cancel = context.cancel.child_token();
+    // What a tool has handed to other tasks ends with the call, however the call ends.
+    let _guard = cancel.clone().drop_guard();
+    let context = ToolContext { user_id: context.user_id.clone(), cancel: cancel.clone() };
+    // The block makes a panic before the first await one of the future too.
+    let call = AssertUnwindSafe(async { tool.call(&context, arguments).await }).catch_unwind();
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => ToolOutput::error("the call was cancelled"),
+        done = tokio::time::timeout(timeout, call) => match done {
+            Ok(Ok(output)) => output,
+            Ok(Err(_panic)) => {
+                tracing::error!(tool.name = name, "a tool panicked");
+                ToolOutput::error(format!("{name} failed because of an internal error"))
+            }
+            Err(_elapsed) => {
+                tracing::warn!(tool.name = name, "a tool ran out of time");
+                ToolOutput::error(format!(
+                    "{name} was stopped after {timeout:?}; it may or may not have acted"
+                ))
+            }
+        },
     }
 }
 

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use chatkit_gateway::{
     protocol::UserId,
-    tools::{CallLimits, RegistryError, ToolContext, ToolOutput, ToolRegistry},
+    tools::{
+        RegistryError, ToolContext, ToolOutput, ToolRegistry,
+        registry::{DEFAULT_TIMEOUT, MAX_OUTPUT_BYTES},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +38,9 @@ fn two_tools_of_one_name_and_malformed_names_are_refused() {
 async fn a_tool_gets_the_object_that_the_model_wrote_and_empty_text_is_an_empty_one() {
     let registry = registry(Script::Echo);
 
-    let written = registry.call(&context(), "scripted", r#" {"b": 1, "a": [2]} "#).await;
-    let empty = registry.call(&context(), "scripted", "").await;
+    let written =
+        registry.call(&context(), "scripted", r#" {"b": 1, "a": [2]} "#, DEFAULT_TIMEOUT).await;
+    let empty = registry.call(&context(), "scripted", "", DEFAULT_TIMEOUT).await;
 
     assert_eq!(written.text, r#"{"b":1,"a":[2]}"#);
     assert_eq!(empty.text, "{}");
@@ -46,9 +50,9 @@ async fn a_tool_gets_the_object_that_the_model_wrote_and_empty_text_is_an_empty_
 async fn the_model_is_told_what_was_wrong_with_its_call() {
     let registry = registry(Script::Echo);
 
-    let unknown = registry.call(&context(), "delete_all", "{}").await;
-    let no_json = registry.call(&context(), "scripted", r#"{"a": "#).await;
-    let no_object = registry.call(&context(), "scripted", "[1]").await;
+    let unknown = registry.call(&context(), "delete_all", "{}", DEFAULT_TIMEOUT).await;
+    let no_json = registry.call(&context(), "scripted", r#"{"a": "#, DEFAULT_TIMEOUT).await;
+    let no_object = registry.call(&context(), "scripted", "[1]", DEFAULT_TIMEOUT).await;
 
     assert_error(&unknown, "there is no tool delete_all; there are: scripted");
     assert_error(&no_json, "not valid JSON");
@@ -57,7 +61,7 @@ async fn the_model_is_told_what_was_wrong_with_its_call() {
 
 #[tokio::test]
 async fn a_panic_of_a_tool_is_an_error_output() {
-    let output = registry(Script::Panic).call(&context(), "scripted", "{}").await;
+    let output = registry(Script::Panic).call(&context(), "scripted", "{}", DEFAULT_TIMEOUT).await;
 
     assert_error(&output, "scripted failed because of an internal error");
 }
@@ -66,9 +70,9 @@ async fn a_panic_of_a_tool_is_an_error_output() {
 async fn a_tool_that_takes_too_long_is_stopped() {
     let (started, dropped) = (CancellationToken::new(), CancellationToken::new());
     let hang = Script::Hang { started, dropped: dropped.clone() };
-    let limits = CallLimits { timeout: Duration::from_millis(20), ..CallLimits::default() };
+    let timeout = Duration::from_millis(20);
 
-    let output = registry(hang).with_limits(limits).call(&context(), "scripted", "{}").await;
+    let output = registry(hang).call(&context(), "scripted", "{}", timeout).await;
 
     assert_error(&output, "scripted was stopped after 20ms");
     assert!(dropped.is_cancelled());
@@ -84,8 +88,9 @@ async fn a_cancelled_run_stops_its_tool_and_calls_no_other() {
         context.cancel.cancel();
     };
 
-    let (output, ()) = tokio::join!(registry.call(&context, "scripted", "{}"), cancel);
-    let late = registry.call(&context, "scripted", "{}").await;
+    let (output, ()) =
+        tokio::join!(registry.call(&context, "scripted", "{}", DEFAULT_TIMEOUT), cancel);
+    let late = registry.call(&context, "scripted", "{}", DEFAULT_TIMEOUT).await;
 
     assert_error(&output, "cancelled");
     assert!(dropped.is_cancelled());
@@ -94,12 +99,11 @@ async fn a_cancelled_run_stops_its_tool_and_calls_no_other() {
 
 #[tokio::test]
 async fn an_output_above_the_limit_is_cut_and_says_so() {
-    let limits = CallLimits { max_output_bytes: 1_000, ..CallLimits::default() };
-    let registry = registry(Script::Talk(1_001)).with_limits(limits);
+    let registry = registry(Script::Talk(MAX_OUTPUT_BYTES + 1));
 
-    let output = registry.call(&context(), "scripted", "{}").await;
+    let output = registry.call(&context(), "scripted", "{}", DEFAULT_TIMEOUT).await;
 
-    assert_eq!(output.text.len(), 1_000);
-    assert!(output.text.ends_with("[cut: the whole output has 1001 bytes]"));
+    assert_eq!(output.text.len(), MAX_OUTPUT_BYTES);
+    assert!(output.text.ends_with("[cut: the whole output has 102401 bytes]"));
     assert!(!output.is_error);
 }

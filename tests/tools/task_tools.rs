@@ -1,6 +1,9 @@
 use chatkit_gateway::{
     protocol::UserId,
-    tools::{ToolContext, ToolOutput, ToolRegistry, task_store::TaskStore, tasks::task_tools},
+    tools::{
+        ToolContext, ToolOutput, ToolRegistry, registry::DEFAULT_TIMEOUT, task_store::TaskStore,
+        tasks::task_tools,
+    },
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +26,7 @@ impl User {
     }
 
     async fn call(&self, tool: &str, arguments: Value) -> ToolOutput {
-        self.registry.call(&self.context, tool, &arguments.to_string()).await
+        self.registry.call(&self.context, tool, &arguments.to_string(), DEFAULT_TIMEOUT).await
     }
 
     /// The JSON that a call answers.
