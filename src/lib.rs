@@ -1,5 +1,6 @@
 //! chatkit-gateway: the finished backend for OpenAI's ChatKit.
 pub mod auth;
+pub mod demo;
 pub mod protocol;
 pub mod store;
 pub mod tools;
