@@ -130,11 +130,11 @@ impl ModelCall {
     }
 
     fn name_of(&self, wanted: &str) -> &str {
-        let calls = self.input.iter().filter_map(|item| match item {
+        let mut calls = self.input.iter().filter_map(|item| match item {
             InputItem::FunctionCall { call_id, name, .. } => Some((call_id, name)),
             _ => None,
         });
-        calls.filter(|(id, _)| *id == wanted).next_back().map_or("", |(_, name)| name)
+        calls.rfind(|(id, _)| *id == wanted).map_or("", |(_, name)| name)
     }
 }
 
