@@ -1,10 +1,38 @@
-//! chatkit-gateway: the finished backend for OpenAI's ChatKit.
+//! chatkit-gateway: the finished backend for OpenAI's ChatKit, in one binary or as a library.
+//!
+//! ```text
+//! http ──> chat ──> run ──> agent ──> {upstream, tools}
+//!                    │
+//!                    └────> store          protocol: a leaf that all use
+//! ```
+//!
+//! | part | holds |
+//! |---|---|
+//! | [`protocol`] | ChatKit's wire format |
+//! | [`http`] | routes, errors, event streams, the accept loop: the only home of axum |
+//! | [`chat`] | the rules: whose a thread is, what may happen in which state |
+//! | [`run`] | one generation of an answer: driven, logged, committed, watched |
+//! | [`agent`] | who answers: a model with tools, or an agent of your own |
+//! | [`upstream`] | the model's HTTP API |
+//! | [`tools`] | what the model may do besides talk; served over MCP, too |
+//! | [`store`] | PostgreSQL and SQLite: the only home of `SQLx` |
+//! | [`auth`] | Better Auth logins and session tokens |
+//! | [`config`], [`app`], [`telemetry`] | what the operator sets, and how the parts are wired |
+//! | [`demo`] | a scripted model, for the demo and for tests |
+//!
+//! An application that brings its own agent implements [`agent::Agent`] and serves it with
+//! [`app::Gateway::with_agent`].
+
 pub mod agent;
+pub mod app;
 pub mod auth;
 pub mod chat;
+pub mod config;
+pub mod demo;
 pub mod http;
 pub mod protocol;
 pub mod run;
 pub mod store;
+pub mod telemetry;
 pub mod tools;
 pub mod upstream;

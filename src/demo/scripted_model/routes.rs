@@ -1,0 +1,159 @@
+//! The routes: a request read, its script asked, the answer begun.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::{
+    Dialect, ModelCall, Script, Step,
+    body::ScriptBody,
+    observe::Observer,
+    script::error_body,
+    whole::{Whole, play_whole},
+    wire::{fresh_id, wire_for},
+};
+
+/// Images come as data URLs.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the routes share.
+pub(super) struct Shared {
+    pub(super) script: Box<dyn Script>,
+    pub(super) observer: Arc<Observer>,
+}
+
+/// On a response: it must not be sent, the connection is closed instead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CloseUnanswered;
+
+/// The routes of the server.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/responses", post(create_response))
+        .route("/v1/chat/completions", post(create_chat_completion))
+        .route("/v1/models", get(list_models))
+        .fallback(unknown_route)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .with_state(shared)
+}
+
+async fn create_response(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&shared, Dialect::Responses, headers, &body).await
+}
+
+async fn create_chat_completion(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&shared, Dialect::ChatCompletions, headers, &body).await
+}
+
+async fn list_models() -> Response {
+    let model = json!({ "id": "scripted", "object": "model", "created": 0, "owned_by": "demo" });
+    json_response(StatusCode::OK, &json!({ "object": "list", "data": [model] }))
+}
+
+async fn unknown_route(uri: Uri) -> Response {
+    let message = format!("there is no route {}", uri.path());
+    refusal(StatusCode::NOT_FOUND, "unknown_url", &message)
+}
+
+async fn answer(shared: &Shared, dialect: Dialect, headers: HeaderMap, body: &[u8]) -> Response {
+    let call = match ModelCall::read(dialect, headers, body) {
+        Ok(call) => call,
+        Err(problem) => return refusal(StatusCode::BAD_REQUEST, "invalid_request", &problem),
+    };
+    let (call, mut guard) = shared.observer.begin(call);
+    let mut steps = shared.script.answer(Arc::clone(&call));
+    let first = steps.next().await;
+    match first {
+        Some(Step::Status { status, headers, body }) => {
+            guard.played();
+            status_response(status, headers, &body)
+        }
+        Some(Step::Cut) => {
+            guard.played();
+            unanswered()
+        }
+        first if call.stream => {
+            stream_response(ScriptBody::new(wire_for(&call), first, steps, guard))
+        }
+        first => {
+            let whole = play_whole(wire_for(&call), first, steps).await;
+            guard.played();
+            whole_response(whole)
+        }
+    }
+}
+
+fn stream_response(body: ScriptBody) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (REQUEST_ID, request_id()),
+    ];
+    (headers, Body::new(body)).into_response()
+}
+
+fn whole_response(whole: Whole) -> Response {
+    match whole {
+        Whole::Object(object) => json_response(StatusCode::OK, &object),
+        Whole::Raw(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Whole::Error(code, message) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &code, &message),
+        Whole::Cut => unanswered(),
+    }
+}
+
+/// A status of the script; headers that HTTP does not know are left out.
+fn status_response(status: u16, headers: Vec<(&'static str, String)>, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match body {
+        Value::String(text) => (status, text.clone()).into_response(),
+        body => json_response(status, body),
+    };
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    json_response(status, &error_body(status.as_u16(), code, message))
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (REQUEST_ID, request_id()),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+fn unanswered() -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(CloseUnanswered);
+    response
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn request_id() -> HeaderValue {
+    HeaderValue::try_from(format!("req_{}", fresh_id())).expect("hexadecimal digits fit a header")
+}
