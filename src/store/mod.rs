@@ -6,10 +6,26 @@
 //! **What the trait promises.** A method is one unit of work: it happens whole or not at all, even
 //! when the caller's future is dropped half-way. Absence is not an error: look-ups return
 //! `Option`. A look-up that takes a user finds only what is that user's.
+//!
+//! **What it alters.** U+0000, which PostgreSQL cannot hold, is kept as U+FFFD in all text and
+//! JSON, by both databases. Everything else comes back as it was given, JSON byte for byte.
+//!
+//! [`open`] picks the database by the URL. The two folders hold the same files with the same
+//! functions in the same order, to be read side by side; what they share, and what is pure, stands
+//! beside them: values to columns (`encode`), rows to records (`decode`), which items are new
+//! (`upsert`).
 
+mod decode;
+mod encode;
+mod error;
+mod migrations;
+mod open;
 pub mod postgres;
 pub mod record;
 pub mod sqlite;
+mod upsert;
+
+pub use open::{OpenError, OpenOptions, migrate, open};
 
 use std::time::Duration;
 
@@ -58,7 +74,7 @@ pub enum StoreError {
 }
 
 /// What a store method answers.
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// How threads and items are listed.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +172,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes for many runs in one transaction; answers one outcome for each, in order. A write
     /// whose lease token is not the run's current one, or whose run has ended or is gone, changes
-    /// nothing and is [`WriteOutcome::LeaseLost`]; every other write renews the run's lease.
+    /// nothing and is [`WriteOutcome::LeaseLost`]; one that the database refuses changes nothing
+    /// and is [`WriteOutcome::Refused`], without harm to the others; every other write renews the
+    /// run's lease. After `Unavailable` the same writes may be sent again, for some of them may
+    /// have been stored: an end that is stored already is [`WriteOutcome::Written`].
     async fn write_runs(&self, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>>;
 
     /// One of the user's runs.

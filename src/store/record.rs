@@ -437,6 +437,9 @@ pub enum WriteOutcome {
     Written,
     /// Nothing written: the run is another's, has ended, or is gone.
     LeaseLost,
+    /// Nothing written, and the lease not renewed: the database refused it, for example because an
+    /// item's id is used in another thread, and would again. The cause is in the log.
+    Refused,
 }
 
 /// A login session.

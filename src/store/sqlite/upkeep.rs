@@ -1,0 +1,35 @@
+//! Deleting what has served its time.
+
+use super::SqliteStore;
+use crate::{protocol::Timestamp, store::Result};
+
+pub(super) async fn delete_expired(
+    store: &SqliteStore,
+    events_before: Timestamp,
+    keys_before: Timestamp,
+    sessions_before: Timestamp,
+) -> Result<u64> {
+    store
+        .writer
+        .write(move |connection| {
+            Box::pin(async move {
+                let events = sqlx::query(
+                    "DELETE FROM run_event
+                    WHERE run_id IN (SELECT id FROM run WHERE ended_at < ?1)",
+                )
+                .bind(events_before.as_micros())
+                .execute(&mut *connection)
+                .await?;
+                let keys = sqlx::query("DELETE FROM idempotency_key WHERE created_at < ?1")
+                    .bind(keys_before.as_micros())
+                    .execute(&mut *connection)
+                    .await?;
+                let sessions = sqlx::query("DELETE FROM chatkit_session WHERE rotated_at < ?1")
+                    .bind(sessions_before.as_micros())
+                    .execute(&mut *connection)
+                    .await?;
+                Ok(events.rows_affected() + keys.rows_affected() + sessions.rows_affected())
+            })
+        })
+        .await
+}
