@@ -32,9 +32,9 @@ use crate::{
 /// How long readers have to take the ends of their streams.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 /// How long the events of a run that has ended are kept.
-const EVENTS_KEPT: Duration = Duration::from_secs(4 * 60 * 60);
+const EVENTS_KEPT: Duration = Duration::from_hours(4);
 /// How often what has served its time is deleted.
-const UPKEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
 /// A gateway that is ready to serve.
 pub struct Gateway {
@@ -104,7 +104,11 @@ async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
     loop {
         let now = Timestamp::now();
         let deleted = store
-            .delete_expired(now.minus(EVENTS_KEPT), now.minus(KEY_LIFE), now.minus(SESSION_KEPT_FOR))
+            .delete_expired(
+                now.minus(EVENTS_KEPT),
+                now.minus(KEY_LIFE),
+                now.minus(SESSION_KEPT_FOR),
+            )
             .await;
         match deleted {
             Ok(0) => {}

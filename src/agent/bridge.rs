@@ -55,7 +55,7 @@ impl Bridge {
         match event {
             ModelEvent::MessageStarted { index } => self.start_message(index, out),
             ModelEvent::PartStarted { index, part, text } => {
-                self.start_part(index, part, text, out)
+                self.start_part(index, part, text, out);
             }
             ModelEvent::TextDelta { index, part, delta } => self.add_text(index, part, delta, out),
             ModelEvent::Annotation { index, part, annotation } => {

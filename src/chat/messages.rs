@@ -17,7 +17,7 @@ use crate::{
 use super::{ChatError, ChatService, Message, rules};
 
 /// How long an idempotency key holds.
-pub const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEY_LIFE: Duration = Duration::from_hours(24);
 /// How long a Stop waits for its run's end before it answers.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 /// How many of the newest items are looked through for those of a run.

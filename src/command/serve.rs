@@ -7,7 +7,7 @@ use chatkit_gateway::{
     app::Gateway,
     auth::SessionKeys,
     config::Config,
-    demo::{assistant::Assistant, scripted_model::ScriptedModel},
+    demo::{assistant::DemoAssistant, scripted_model::ScriptedModel},
     protocol::{Timestamp, UserId},
     telemetry,
 };
@@ -75,7 +75,7 @@ async fn run(gateway: Gateway, listener: TcpListener) -> anyhow::Result<()> {
 /// HTTP, a login made up for the occasion.
 pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let model = ScriptedModel::new(Assistant::default());
+        let model = ScriptedModel::new(DemoAssistant::new());
         let model_listener = TcpListener::bind("127.0.0.1:0").await?;
         let model_url = format!("http://{}/v1", model_listener.local_addr()?);
         let listener = TcpListener::bind(("127.0.0.1", args.port))
@@ -93,9 +93,7 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
-            if let Err(error) = model.serve(model_listener, stopped).await {
-                tracing::error!(error = %error, "the scripted model stopped");
-            }
+            model.serve(model_listener, stopped).await;
         });
         greet(&format!("http://{address}"), &token);
         let result = run(gateway, listener).await;

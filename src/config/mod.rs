@@ -159,7 +159,11 @@ impl Config {
             limits: limits(&mut vars),
             titles: vars.choice(
                 "CHATKIT_TITLES",
-                &[("model", Titles::Model), ("first_words", Titles::FirstWords), ("off", Titles::Off)],
+                &[
+                    ("model", Titles::Model),
+                    ("first_words", Titles::FirstWords),
+                    ("off", Titles::Off),
+                ],
             ),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
@@ -198,10 +202,7 @@ fn model(vars: &mut Vars<'_>) -> ModelConfig {
         api_key,
         api: vars.choice(
             "OPENAI_API",
-            &[
-                ("responses", ModelApi::Responses),
-                ("chat_completions", ModelApi::ChatCompletions),
-            ],
+            &[("responses", ModelApi::Responses), ("chat_completions", ModelApi::ChatCompletions)],
         ),
         model: vars.text("OPENAI_MODEL", DEFAULT_MODEL),
         first_byte_timeout: vars.duration("CHATKIT_FIRST_BYTE_TIMEOUT", "60s"),
@@ -298,12 +299,8 @@ mod tests {
 
     #[test]
     fn no_secret_is_printed() {
-        let config = read(&[
-            SECRET,
-            KEY,
-            ("DATABASE_URL", "postgres://u:hunter2@localhost/chat"),
-        ])
-        .unwrap();
+        let config =
+            read(&[SECRET, KEY, ("DATABASE_URL", "postgres://u:hunter2@localhost/chat")]).unwrap();
 
         let printed = format!("{config:?}");
 
@@ -325,9 +322,6 @@ mod tests {
 
         assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
         assert_eq!(config.file.agent.models, ["a", "b"]);
-        assert_eq!(
-            read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(),
-            ["CHATKIT_CONFIG"]
-        );
+        assert_eq!(read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(), ["CHATKIT_CONFIG"]);
     }
 }

@@ -213,13 +213,13 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
     if let Some(error) = response.extensions().get::<ApiError>() {
-        return with_body(error.clone(), &id, &response);
+        return with_body(error, &id, &response);
     }
     let is_bare = (status.is_client_error() || status.is_server_error())
         && !response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
     if is_bare {
         let code = Code::of_status(status);
-        return with_body(ApiError::new(code, code.default_message()), &id, &response);
+        return with_body(&ApiError::new(code, code.default_message()), &id, &response);
     }
     response
 }
@@ -228,7 +228,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
     content_type.as_bytes().starts_with(b"application/json")
 }
 
-fn with_body(error: ApiError, id: &RequestId, bare: &Response) -> Response {
+fn with_body(error: &ApiError, id: &RequestId, bare: &Response) -> Response {
     let details = Details {
         code: error.code,
         message: &error.message,

@@ -80,8 +80,8 @@ async fn read_body(request: Request) -> Result<Bytes, ApiError> {
 }
 
 fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error)
-        .is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    let source = std::error::Error::source(error);
+    source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -316,7 +316,7 @@ impl Drive {
         match error {
             WriteError::LeaseLost => Outcome::LeaseLost,
             WriteError::Unavailable => Outcome::DatabaseAway,
-            WriteError::Refused(_) => Outcome::Failed(Failure::not_stored()),
+            WriteError::Refused => Outcome::Failed(Failure::not_stored()),
         }
     }
 
@@ -364,7 +364,7 @@ impl Drive {
                 self.say_not_stored();
                 false
             }
-            Err(WriteError::Refused(_)) => self.end_bare(end).await,
+            Err(WriteError::Refused) => self.end_bare(end).await,
         }
     }
 
@@ -384,14 +384,12 @@ impl Drive {
         self.run.log.hold(&ThreadEvent::Error(failure.event));
         self.staged.end =
             Some(RunEnd { status: RunStatus::Failed, error: Some(failure.error), ..end });
-        match self.commit_end().await {
-            Ok(()) => true,
-            Err(_) => {
-                self.run.log.discard_held();
-                self.say_not_stored();
-                false
-            }
+        let is_ended = self.commit_end().await.is_ok();
+        if !is_ended {
+            self.run.log.discard_held();
+            self.say_not_stored();
         }
+        is_ended
     }
 
     fn say_not_stored(&self) {

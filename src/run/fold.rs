@@ -23,9 +23,10 @@ impl OpenItems {
                 Segment::Text(text) => unescaped(&text.text)
                     .map(|delta| ThreadEvent::text_delta(text.item_id, text.content_index, delta)),
             };
-            match event {
-                Some(event) => open.apply(event),
-                None => tracing::error!("an event of the log cannot be read"),
+            if let Some(event) = event {
+                open.apply(event);
+            } else {
+                tracing::error!("an event of the log cannot be read");
             }
         }
         open

@@ -81,7 +81,7 @@ pub struct RunLimits {
 impl Default for RunLimits {
     fn default() -> Self {
         Self {
-            run_timeout: Duration::from_secs(15 * 60),
+            run_timeout: Duration::from_mins(15),
             max_output_bytes: 16 * 1024 * 1024,
             max_runs: 10_000,
             max_runs_per_user: 3,
@@ -212,6 +212,7 @@ pub struct Runs {
 struct Inner {
     store: Arc<dyn Store>,
     agent: Arc<dyn Agent>,
+    /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
     /// The drive tasks and what else must end before the process may.
@@ -377,7 +378,7 @@ impl Runs {
             tasks.wait().await;
         }
         // The last handle: the writer ends when it has written all.
-        drop(self.inner.writer.lock().expect("no panic happens while locked").take());
+        drop(self.locked_writer().take());
         self.inner.writer_task.close();
         self.inner.writer_task.wait().await;
     }
@@ -387,7 +388,11 @@ impl Runs {
     }
 
     fn writer(&self) -> Option<Writer> {
-        self.inner.writer.lock().expect("no panic happens while locked").clone()
+        self.locked_writer().clone()
+    }
+
+    fn locked_writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.inner.writer.lock().expect("no panic happens while the writer is locked")
     }
 }
 

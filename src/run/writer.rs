@@ -19,7 +19,7 @@ use crate::store::{
 /// How long a checkpoint waits for others.
 const LINGER: Duration = Duration::from_millis(50);
 /// How long a write is tried again while the database is away.
-const RETRY_FOR: Duration = Duration::from_secs(60);
+const RETRY_FOR: Duration = Duration::from_mins(1);
 /// The pause between two tries.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// At most so many writes in one transaction: it shall stay short.
@@ -36,9 +36,9 @@ pub(super) enum WriteError {
     /// The database was away for too long.
     #[error("the database stayed away")]
     Unavailable,
-    /// The database refused the write.
-    #[error(transparent)]
-    Refused(StoreError),
+    /// The database refused the write, and would again.
+    #[error("the database refused the write")]
+    Refused,
 }
 
 /// Whether somebody waits for a write.
@@ -119,14 +119,17 @@ async fn next_group(queue: &mut mpsc::Receiver<Job>) -> Option<Vec<Job>> {
 async fn commit(store: &dyn Store, group: Vec<Job>) {
     let (writes, answers): (Vec<RunWrite>, Vec<Answer>) =
         group.into_iter().map(|job| (job.write, job.answer)).unzip();
-    let results = match write_with_patience(store, &writes).await {
-        Ok(outcomes) => outcomes.into_iter().map(to_result).collect(),
-        Err(StoreError::Unavailable(_)) => {
-            writes.iter().map(|_| Err(WriteError::Unavailable)).collect()
-        }
-        Err(_) => one_by_one(store, writes).await,
-    };
-    for (answer, result) in answers.into_iter().zip(results) {
+    let outcomes = write_with_patience(store, &writes).await;
+    if let Err(error) = &outcomes {
+        tracing::error!(error = error as &dyn std::error::Error, "runs could not be written");
+    }
+    let mut outcomes = outcomes.map(Vec::into_iter);
+    for answer in answers {
+        let result = match &mut outcomes {
+            Ok(outcomes) => to_result(outcomes.next().unwrap_or(WriteOutcome::Refused)),
+            Err(StoreError::Unavailable(_)) => Err(WriteError::Unavailable),
+            Err(_) => Err(WriteError::Refused),
+        };
         // Nobody waits for the outcome of a run that was dropped meanwhile.
         let _ = answer.send(result);
     }
@@ -149,26 +152,10 @@ async fn write_with_patience(
     }
 }
 
-/// One refused write must not take the others with it.
-async fn one_by_one(store: &dyn Store, writes: Vec<RunWrite>) -> Vec<Result<(), WriteError>> {
-    let mut results = Vec::with_capacity(writes.len());
-    for write in writes {
-        let run = write.run_id;
-        results.push(match store.write_runs(vec![write]).await {
-            Ok(outcomes) => outcomes.into_iter().map(to_result).collect(),
-            Err(StoreError::Unavailable(_)) => Err(WriteError::Unavailable),
-            Err(error) => {
-                tracing::error!(run.id = %run, error = %error, "the database refused a write");
-                Err(WriteError::Refused(error))
-            }
-        });
-    }
-    results
-}
-
 fn to_result(outcome: WriteOutcome) -> Result<(), WriteError> {
     match outcome {
         WriteOutcome::Written => Ok(()),
         WriteOutcome::LeaseLost => Err(WriteError::LeaseLost),
+        WriteOutcome::Refused => Err(WriteError::Refused),
     }
 }
