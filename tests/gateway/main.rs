@@ -1,0 +1,22 @@
+//! The gateway as its clients see it: a real server on a free port, a database of its own, a
+//! scripted model behind real HTTP.
+//!
+//! On SQLite by default; on PostgreSQL with `GATEWAY_TEST_DATABASE=postgres` and
+//! `TEST_POSTGRES_URL`.
+
+mod support;
+
+mod bad_input;
+mod cancel;
+mod chatkit;
+mod idempotency;
+mod legacy;
+mod login;
+mod ownership;
+mod promises;
+mod resume;
+mod shutdown;
+mod streaming;
+mod threads;
+mod tools;
+mod upstream_failure;

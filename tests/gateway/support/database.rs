@@ -1,0 +1,41 @@
+//! A database for one test.
+
+use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// A database that nobody else uses. Dropping it deletes the file; a PostgreSQL database goes with
+/// its server.
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create() -> Self {
+        match std::env::var("GATEWAY_TEST_DATABASE").as_deref() {
+            Ok("postgres") => Self::postgres().await,
+            _ => Self::sqlite(),
+        }
+    }
+
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        Self { url, _folder: Some(folder) }
+    }
+
+    async fn postgres() -> Self {
+        let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is set");
+        let options: PgConnectOptions = server.parse().unwrap();
+        let mut connection = options.connect().await.unwrap();
+        let name = format!("gateway_{}", Uuid::now_v7().simple());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        Self { url: format!("{base}/{name}"), _folder: None }
+    }
+}

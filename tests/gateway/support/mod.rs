@@ -1,0 +1,11 @@
+//! The harness: verbs for tests, plumbing behind them.
+
+pub(crate) mod client;
+pub(crate) mod database;
+pub(crate) mod events;
+pub(crate) mod model;
+pub(crate) mod server;
+
+pub(crate) use client::Client;
+pub(crate) use events::{EventStream, Received, answer_text};
+pub(crate) use server::TestServer;

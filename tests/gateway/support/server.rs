@@ -1,0 +1,121 @@
+//! A gateway for one test.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chatkit_gateway::{
+    app::Gateway,
+    auth::SessionKeys,
+    config::Config,
+    protocol::{Timestamp, UserId},
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Client, database::TestDatabase, model::TestModel};
+
+pub(crate) const LOGIN_SECRET: &str = "a-secret-of-the-login-for-tests-only";
+
+/// A real server on a free port. [`stop`](Self::stop) it to see that it ends in order.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) model: TestModel,
+    pub(crate) database: TestDatabase,
+    keys: SessionKeys,
+    shutdown: CancellationToken,
+    hurry: CancellationToken,
+    ended: oneshot::Receiver<()>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With these variables besides those that a server needs.
+    pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
+        Self::start_on(TestDatabase::create().await, vars).await
+    }
+
+    /// On a database that is there already.
+    pub(crate) async fn start_on(database: TestDatabase, vars: &[(&str, &str)]) -> Self {
+        let model = TestModel::start().await;
+        let config = config(&database.url, &model.running.base_url(), vars);
+        let keys = SessionKeys::new(&config.auth.session);
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let gateway = Gateway::build(config, metrics).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let (tell, ended) = oneshot::channel();
+        let (stop, faster) = (shutdown.clone(), hurry.clone());
+        TaskTracker::new().spawn(async move {
+            gateway.serve(listener, stop, faster).await;
+            let _ = tell.send(());
+        });
+        Self { address, model, database, keys, shutdown, hurry, ended }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn alice(&self) -> Client {
+        self.user("alice")
+    }
+
+    pub(crate) fn bob(&self) -> Client {
+        self.user("bob")
+    }
+
+    /// A client with a session token of that user.
+    pub(crate) fn user(&self, name: &str) -> Client {
+        let user = UserId::parse(name).unwrap();
+        let ttl = Duration::from_mins(30);
+        let token = self.keys.issue_detached(&user, ttl, Timestamp::now()).token;
+        Client::new(&self.url(""), Some(token))
+    }
+
+    /// A client without a token.
+    pub(crate) fn nobody(&self) -> Client {
+        Client::new(&self.url(""), None)
+    }
+
+    /// Tells it to end, as SIGTERM does.
+    pub(crate) fn terminate(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Tells it to end at once, as a second SIGTERM does.
+    pub(crate) fn hurry(&self) {
+        self.hurry.cancel();
+    }
+
+    /// Ends it and waits until all is stored; answers its database.
+    pub(crate) async fn stop(self) -> TestDatabase {
+        self.terminate();
+        self.hurry();
+        self.wait().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(self) -> TestDatabase {
+        self.ended.await.expect("the server ended without a panic");
+        self.database
+    }
+}
+
+fn config(database: &str, model: &str, vars: &[(&str, &str)]) -> Config {
+    let lookup = |name: &str| {
+        let set = vars.iter().find(|(known, _)| *known == name);
+        set.map(|(_, value)| (*value).to_owned()).or_else(|| match name {
+            "DATABASE_URL" => Some(database.to_owned()),
+            "OPENAI_BASE_URL" => Some(model.to_owned()),
+            "OPENAI_MODEL" => Some("test-model".to_owned()),
+            "BETTER_AUTH_SECRET" => Some(LOGIN_SECRET.to_owned()),
+            "CHATKIT_TITLES" => Some("off".to_owned()),
+            _ => None,
+        })
+    };
+    Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()
+}
