@@ -20,7 +20,7 @@ use std::{
 use reqwest::{StatusCode, Url, redirect};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{
     AuthError, Clock, ConfigProblem,
@@ -215,7 +215,7 @@ impl KeyCache {
         let now = self.clock.now();
         match &fetched {
             Ok(keys) => {
-                info!("fetched the login's key set");
+                debug!("fetched the login's key set");
                 keys.log_unusable();
             }
             Err(error) => warn!(%error, "the login's key set cannot be fetched"),
