@@ -283,6 +283,22 @@ async fn another_instance_learns_of_a_logout_by_its_next_poll() {
 }
 
 #[tokio::test]
+async fn a_logout_on_an_instance_whose_clock_is_behind_is_seen() {
+    let scene = Scene::start();
+    let token = scene.issue().await;
+    let ahead = TestClock::new();
+    ahead.advance(Duration::from_mins(4));
+    let elsewhere = another(&scene.store, &ahead, given(SESSION_SECRET, &[]));
+    elsewhere.load_revocations().await.unwrap();
+
+    scene.auth.revoke_session(&token.token).await.unwrap();
+    elsewhere.load_revocations().await.unwrap();
+
+    let verified = elsewhere.authenticate_session(&token.token);
+    assert_eq!(outcome(verified), Err(Refusal::Unauthorized));
+}
+
+#[tokio::test]
 async fn an_instance_knows_from_its_start_what_was_revoked_before() {
     let scene = Scene::start();
     let token = scene.detached(MAX_DETACHED_TTL);
