@@ -158,12 +158,12 @@ pub(crate) fn complete(item: ThreadItem) -> ItemWrite {
     ItemWrite { item, status: ItemStatus::Complete }
 }
 
-pub(crate) fn events(first_seq: u64, last_seq: u64, payload: &str) -> Option<EventChunk> {
-    Some(EventChunk { first_seq, last_seq, payload: payload.to_owned() })
+pub(crate) fn chunk(first_seq: u64, last_seq: u64, payload: &str) -> EventChunk {
+    EventChunk { first_seq, last_seq, payload: payload.to_owned() }
 }
 
-pub(crate) fn ended(status: RunStatus) -> Option<RunEnd> {
-    Some(RunEnd { status, error: None, usage: None })
+pub(crate) fn ended(status: RunStatus) -> RunEnd {
+    RunEnd { status, error: None, usage: None }
 }
 
 /// Writes once; the outcome.
@@ -175,6 +175,6 @@ pub(crate) async fn write(store: &dyn Store, write: RunWrite) -> WriteOutcome {
 
 /// Ends a run as completed.
 pub(crate) async fn end(store: &dyn Store, run: (RunId, ThreadId)) {
-    let end = RunWrite { end: ended(RunStatus::Completed), ..heartbeat(run) };
+    let end = RunWrite { end: Some(ended(RunStatus::Completed)), ..heartbeat(run) };
     assert_eq!(write(store, end).await, WriteOutcome::Written);
 }

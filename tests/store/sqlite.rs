@@ -1,10 +1,13 @@
 //! SQLite, on a temporary file.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chatkit_gateway::{
     protocol::RunId,
-    store::{OpenError, OpenOptions, Store, migrate, open, record::RunStatus},
+    store::{
+        OpenError, OpenOptions, Store, migrate, open,
+        record::{RunStatus, RunWrite},
+    },
 };
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -12,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     contract::store_contract,
     harness::{
-        OWNER, alice, answer, begin_new, ended, heartbeat, new_thread, put_messages, streaming,
+        OWNER, alice, answer, begin_new, end, heartbeat, new_thread, put_messages, streaming,
         texts, write,
     },
 };
@@ -107,12 +110,9 @@ async fn runs_of_another_owner_are_abandoned_whatever_their_lease_says() {
     let store = database.store();
     let (run_id, thread_id) = begin_new(store).await;
     let growing = answer(thread_id, "half an ans");
-    let checkpoint = chatkit_gateway::store::record::RunWrite {
-        items: vec![streaming(growing)],
-        ..heartbeat((run_id, thread_id))
-    };
+    let checkpoint = RunWrite { items: vec![streaming(growing)], ..heartbeat((run_id, thread_id)) };
     write(store, checkpoint).await;
-    let lease = std::time::Duration::from_secs(15);
+    let lease = Duration::from_secs(15);
 
     let own = store.claim_abandoned_runs(OWNER, lease, 10).await.unwrap();
     let of_the_dead = store.claim_abandoned_runs("instance-2", lease, 10).await.unwrap();
@@ -137,11 +137,10 @@ async fn a_caller_that_goes_away_leaves_no_transaction_open() {
     }
 
     let run = begin_new(store).await;
-    let end = chatkit_gateway::store::record::RunWrite {
-        end: ended(RunStatus::Completed),
-        ..heartbeat(run)
-    };
-    write(store, end).await;
+    end(store, run).await;
+    // The readers, on connections of their own, see only what is committed.
+    let found = store.find_run(&alice(), run.0).await.unwrap().unwrap();
+    assert_eq!(found.status, RunStatus::Completed);
     database.discard().await;
 }
 

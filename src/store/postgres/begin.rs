@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use super::{PostgresStore, items, threads};
+use super::{PostgresStore, item_writes, threads};
 use crate::{
     protocol::{RunId, ThreadId, UserId},
     store::{
@@ -37,14 +37,14 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
     let thread_id = run.thread.id();
     let times = HashMap::from([(thread_id.as_uuid(), run.now)]);
     if let Some(item_id) = run.delete_after
-        && !items::remove_after(connection, thread_id, item_id, &times).await?
+        && !item_writes::remove_after(connection, thread_id, item_id, &times).await?
     {
         return Ok(Begun::NotFound);
     }
     let removed: Vec<_> = run.delete_items.iter().map(|id| (thread_id, *id)).collect();
-    items::remove(connection, &removed, &times).await?;
+    item_writes::remove(connection, &removed, &times).await?;
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));
-    items::put(connection, rows, &times).await?;
+    item_writes::put(connection, rows, &times).await?;
     if !insert_run(connection, &run).await? {
         return find_active_run(connection, thread_id).await.map(Begun::Busy);
     }

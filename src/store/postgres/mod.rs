@@ -8,6 +8,7 @@
 mod begin;
 mod connect;
 mod feedback;
+mod item_writes;
 mod items;
 mod run_writes;
 mod runs;
@@ -257,6 +258,6 @@ impl Store for PostgresStore {
         items: &[ThreadItem],
         now: Timestamp,
     ) -> Result<bool> {
-        items::upsert(self, user, thread_id, items, now).await
+        item_writes::upsert(self, user, thread_id, items, now).await
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::{PostgresStore, items, threads};
+use super::{PostgresStore, item_writes, threads};
 use crate::store::{
     Result, decode, encode,
     record::{RunWrite, ToolCallRecord, WriteOutcome},
@@ -51,6 +51,7 @@ async fn write_slice(
         .run(move |connection| {
             Box::pin(async move {
                 let writes = &group[places];
+                lock_threads(connection, writes).await?;
                 let mut outcomes = vec![WriteOutcome::LeaseLost; writes.len()];
                 for wave in waves(writes) {
                     write_wave(connection, &wave, &mut outcomes).await?;
@@ -83,7 +84,6 @@ async fn write_wave(
     wave: &[Placed<'_>],
     outcomes: &mut [WriteOutcome],
 ) -> Result<()> {
-    lock_threads(connection, wave).await?;
     let renewed = renew(connection, wave).await?;
     let (held, lost): (Vec<Placed<'_>>, Vec<Placed<'_>>) =
         wave.iter().partition(|(_, write)| renewed.contains(&write.run_id.as_uuid()));
@@ -104,14 +104,15 @@ async fn write_wave(
     Ok(())
 }
 
-/// Before the runs, and by id: the order of locks of this module's parent.
-async fn lock_threads(connection: &mut PgConnection, wave: &[Placed<'_>]) -> Result<()> {
-    let changed: BTreeSet<Uuid> = wave
+/// All threads that change, before the first run and by id: the order of locks that the module
+/// above sets.
+async fn lock_threads(connection: &mut PgConnection, writes: &[RunWrite]) -> Result<()> {
+    let changed: BTreeSet<Uuid> = writes
         .iter()
-        .filter(|(_, write)| {
+        .filter(|write| {
             !(write.items.is_empty() && write.removed.is_empty() && write.thread.is_empty())
         })
-        .map(|(_, write)| write.thread_id.as_uuid())
+        .map(|write| write.thread_id.as_uuid())
         .collect();
     if changed.is_empty() {
         return Ok(());
@@ -239,8 +240,8 @@ async fn write_items(connection: &mut PgConnection, held: &[&RunWrite]) -> Resul
             encode::written_items(write.thread_id, &write.items, &write.removed, run_id)
         })
         .collect();
-    items::remove(connection, &removed, &times).await?;
-    items::put(connection, rows, &times).await
+    item_writes::remove(connection, &removed, &times).await?;
+    item_writes::put(connection, rows, &times).await
 }
 
 async fn put_tool_calls(connection: &mut PgConnection, held: &[&RunWrite]) -> Result<()> {

@@ -15,6 +15,10 @@ pub(super) async fn delete_expired(
         .transactions
         .run(move |connection| {
             Box::pin(async move {
+                // The first time after a long while may find more than the usual limit allows.
+                sqlx::query("SET LOCAL statement_timeout = '5min'")
+                    .execute(&mut *connection)
+                    .await?;
                 let events = sqlx::query(
                     "DELETE FROM run_event
                     WHERE run_id IN (SELECT id FROM run WHERE ended_at < $1)",

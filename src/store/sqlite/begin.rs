@@ -3,7 +3,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Key, SqliteStore, items, threads};
+use super::{Key, SqliteStore, item_writes, threads};
 use crate::{
     protocol::UserId,
     store::{
@@ -34,13 +34,13 @@ async fn begin(connection: &mut SqliteConnection, run: NewRun) -> Result<Begun> 
     }
     let thread_id = run.thread.id();
     if let Some(item_id) = run.delete_after
-        && !items::remove_after(connection, thread_id, item_id, run.now).await?
+        && !item_writes::remove_after(connection, thread_id, item_id, run.now).await?
     {
         return Ok(Begun::NotFound);
     }
-    items::remove(connection, thread_id, &run.delete_items, run.now).await?;
+    item_writes::remove(connection, thread_id, &run.delete_items, run.now).await?;
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));
-    items::put(connection, rows, run.now).await?;
+    item_writes::put(connection, rows, run.now).await?;
     insert_run(connection, &run).await?;
     let thread = threads::expect(connection, thread_id).await?;
     Ok(Begun::Started(Box::new(thread)))

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Key, SqliteStore, items, threads};
+use super::{Key, SqliteStore, item_writes, threads};
 use crate::{
     protocol::RunId,
     store::{
@@ -53,8 +53,8 @@ async fn write_one(connection: &mut SqliteConnection, write: RunWrite) -> Result
         insert_events(connection, run_id, events).await?;
     }
     let rows = encode::written_items(thread_id, &write.items, &write.removed, run_id.as_uuid());
-    items::remove(connection, thread_id, &write.removed, now).await?;
-    items::put(connection, rows, now).await?;
+    item_writes::remove(connection, thread_id, &write.removed, now).await?;
+    item_writes::put(connection, rows, now).await?;
     for call in write.tool_calls {
         put_tool_call(connection, run_id, call).await?;
     }

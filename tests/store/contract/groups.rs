@@ -4,19 +4,22 @@ use chatkit_gateway::{
     protocol::{RunId, ThreadId, ThreadItem},
     store::{
         Store,
-        record::{RunStatus, RunWrite, WriteOutcome},
+        record::{
+            RunStatus, RunWrite,
+            WriteOutcome::{LeaseLost, Refused, Written},
+        },
     },
 };
 use futures_util::future::join_all;
 
 use crate::harness::{
-    alice, answer, at, begin_new, complete, ended, events, heartbeat, lease, new_thread_of,
+    alice, answer, at, begin_new, chunk, complete, ended, heartbeat, lease, new_thread_of,
     put_messages, streaming, texts, thread,
 };
 
 fn says(run: (RunId, ThreadId), text: &str) -> RunWrite {
     RunWrite {
-        events: events(1, 1, text),
+        events: Some(chunk(1, 1, text)),
         items: vec![complete(answer(run.1, text))],
         ..heartbeat(run)
     }
@@ -31,7 +34,6 @@ pub(crate) async fn a_group_answers_each_write_in_its_place(store: &dyn Store) {
     let group = vec![says(first, "one"), stale, heartbeat(unknown), says(third, "three")];
     let outcomes = store.write_runs(group).await.unwrap();
 
-    use WriteOutcome::{LeaseLost, Written};
     assert_eq!(outcomes, [Written, LeaseLost, LeaseLost, Written]);
     assert_eq!(texts(store, first.1).await, ["one"]);
     assert!(texts(store, second.1).await.is_empty());
@@ -49,7 +51,6 @@ pub(crate) async fn one_bad_write_does_not_harm_the_others(store: &dyn Store) {
     let group = vec![says(first, "one"), bad_write, says(last, "three")];
     let outcomes = store.write_runs(group).await.unwrap();
 
-    use WriteOutcome::{Refused, Written};
     assert_eq!(outcomes, [Written, Refused, Written]);
     assert_eq!(texts(store, first.1).await, ["one"]);
     assert_eq!(texts(store, last.1).await, ["three"]);
@@ -65,19 +66,18 @@ pub(crate) async fn several_writes_of_one_run_are_made_in_order(store: &dyn Stor
     let item = answer(run.1, "begun");
     let grown = ThreadItem { id: item.id, ..answer(run.1, "begun, grown, done") };
     let begun =
-        RunWrite { events: events(1, 1, "a"), items: vec![streaming(item)], ..heartbeat(run) };
+        RunWrite { events: Some(chunk(1, 1, "a")), items: vec![streaming(item)], ..heartbeat(run) };
     let done = RunWrite {
-        events: events(2, 2, "b"),
+        events: Some(chunk(2, 2, "b")),
         items: vec![complete(grown)],
-        end: ended(RunStatus::Completed),
+        end: Some(ended(RunStatus::Completed)),
         ..heartbeat(run)
     };
-    let late = RunWrite { events: events(3, 3, "c"), ..heartbeat(run) };
+    let late = RunWrite { events: Some(chunk(3, 3, "c")), ..heartbeat(run) };
 
     let group = vec![begun, done, says(other, "meanwhile"), late];
     let outcomes = store.write_runs(group).await.unwrap();
 
-    use WriteOutcome::{LeaseLost, Written};
     assert_eq!(outcomes, [Written, Written, Written, LeaseLost]);
     assert_eq!(texts(store, run.1).await, ["begun, grown, done"]);
     assert_eq!(store.list_run_events(run.0, 0, 10).await.unwrap().len(), 2);
@@ -93,7 +93,7 @@ pub(crate) async fn a_large_group_is_written_whole(store: &dyn Store) {
     let group = runs.iter().map(|run| says(*run, "hello")).collect();
     let outcomes = store.write_runs(group).await.unwrap();
 
-    assert_eq!(outcomes, vec![WriteOutcome::Written; 200]);
+    assert_eq!(outcomes, vec![Written; 200]);
     for run in runs {
         assert_eq!(thread(store, run.1).await.message_count, 1);
     }

@@ -11,7 +11,7 @@ use chatkit_gateway::{
 };
 
 use crate::harness::{
-    OWNER, alice, answer, begin_new, complete, end, ended, events, heartbeat, lease, new_thread,
+    OWNER, alice, answer, begin_new, chunk, complete, end, ended, heartbeat, lease, new_thread,
     texts, thread, write,
 };
 
@@ -36,10 +36,10 @@ pub(crate) async fn a_stale_token_writes_nothing(store: &dyn Store) {
     let before = thread(store, run.1).await;
     let write_with = |token| RunWrite {
         lease: lease(token),
-        events: events(1, 1, "zombie"),
+        events: Some(chunk(1, 1, "zombie")),
         items: vec![complete(answer(run.1, "zombie"))],
         thread: ThreadPatch { title: Some(Some("zombie".to_owned())), ..ThreadPatch::default() },
-        end: ended(RunStatus::Completed),
+        end: Some(ended(RunStatus::Completed)),
         ..heartbeat(run)
     };
 
@@ -63,7 +63,7 @@ pub(crate) async fn a_claim_takes_the_right_to_write(store: &dyn Store) {
     assert_eq!(write(store, heartbeat(run)).await, WriteOutcome::LeaseLost);
     let owner = "instance-2".to_owned();
     let lease = Lease { owner, token: 2, ttl: Duration::from_secs(15) };
-    let closing = RunWrite { lease, end: ended(RunStatus::Interrupted), ..heartbeat(run) };
+    let closing = RunWrite { lease, end: Some(ended(RunStatus::Interrupted)), ..heartbeat(run) };
     assert_eq!(write(store, closing).await, WriteOutcome::Written);
     let found = store.find_run(&alice(), run.0).await.unwrap().unwrap();
     assert_eq!((found.status, found.lease_token), (RunStatus::Interrupted, 2));

@@ -4,7 +4,7 @@ use chatkit_gateway::{
     protocol::{RunId, ThreadId, ThreadItem},
     store::{
         Store, StoreError,
-        record::{Begun, NewRun, RunRecord, RunStatus},
+        record::{Begun, IdempotencyKey, NewRun, RunRecord, RunStatus},
     },
 };
 use futures_util::future::join_all;
@@ -179,8 +179,7 @@ pub(crate) async fn a_key_used_for_another_request_is_refused(store: &dyn Store)
 
 pub(crate) async fn a_key_counts_for_its_user_and_route_only(store: &dyn Store) {
     begin(store, NewRun { idempotency: Some(key("k", 1)), ..run_in_new_thread() }).await;
-    let mut other_route = key("k", 2);
-    other_route.route = "/chatkit".to_owned();
+    let other_route = IdempotencyKey { route: "/chatkit".to_owned(), ..key("k", 2) };
     begin(store, NewRun { idempotency: Some(other_route), ..run_in_new_thread() }).await;
     let bobs = new_thread_of(store, bob(), at(0)).await;
     let of_bob = NewRun { user_id: bob(), idempotency: Some(key("k", 2)), ..run_in(bobs) };

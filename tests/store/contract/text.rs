@@ -13,7 +13,7 @@ use chatkit_gateway::{
 use serde_json::json;
 
 use crate::harness::{
-    alice, answer, at, begin_new, complete, events, heartbeat, item, new_thread, put_messages,
+    alice, answer, at, begin_new, chunk, complete, heartbeat, item, new_thread, put_messages,
     texts, write,
 };
 
@@ -33,7 +33,7 @@ pub(crate) async fn nul_becomes_the_replacement_character_everywhere(store: &dyn
         output: Some("binary\0output".to_owned()),
     };
     let checkpoint = RunWrite {
-        events: events(1, 1, "e\0"),
+        events: Some(chunk(1, 1, "e\0")),
         items: vec![complete(shown), complete(item(run.1, ItemKind::Widget(widget)))],
         tool_calls: vec![call],
         thread: ThreadPatch { title: Some(Some("t\0".to_owned())), ..ThreadPatch::default() },

@@ -10,7 +10,7 @@ use chatkit_gateway::{
 use serde_json::{Map, json};
 
 use crate::harness::{
-    alice, at, begin, begin_new, bob, events, first_page, heartbeat, new_thread, new_thread_of,
+    alice, at, begin, begin_new, bob, chunk, first_page, heartbeat, new_thread, new_thread_of,
     put_messages, run_in, thread, write,
 };
 
@@ -185,7 +185,7 @@ pub(crate) async fn a_deleted_thread_takes_everything_with_it(store: &dyn Store)
     let item = put_messages(store, id, &["one"]).await.remove(0);
     store.insert_feedback(&alice(), id, &[item.id], FeedbackKind::Positive, at(3)).await.unwrap();
     let run = begin(store, run_in(id)).await;
-    write(store, RunWrite { events: events(1, 1, "x"), ..heartbeat(run) }).await;
+    write(store, RunWrite { events: Some(chunk(1, 1, "x")), ..heartbeat(run) }).await;
 
     store.delete_thread(&alice(), id).await.unwrap().unwrap();
 

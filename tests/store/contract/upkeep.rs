@@ -6,19 +6,19 @@ use chatkit_gateway::store::{
 };
 
 use crate::harness::{
-    alice, answer, at, begin, begin_new, complete, ended, events, heartbeat, key,
-    run_in_new_thread, texts, write,
+    alice, answer, at, begin, begin_new, chunk, complete, ended, heartbeat, key, run_in_new_thread,
+    texts, write,
 };
 
 pub(crate) async fn what_has_served_its_time_is_deleted(store: &dyn Store) {
     let (old, new, live) = (begin_new(store).await, begin_new(store).await, begin_new(store).await);
     for (run, end, now) in [
-        (old, ended(RunStatus::Completed), at(50)),
-        (new, ended(RunStatus::Completed), at(150)),
+        (old, Some(ended(RunStatus::Completed)), at(50)),
+        (new, Some(ended(RunStatus::Completed)), at(150)),
         (live, None, at(50)),
     ] {
         let items = vec![complete(answer(run.1, "stays"))];
-        let done = RunWrite { events: events(1, 1, "x"), items, end, now, ..heartbeat(run) };
+        let done = RunWrite { events: Some(chunk(1, 1, "x")), items, end, now, ..heartbeat(run) };
         write(store, done).await;
     }
     for (name, now) in [("old", at(50)), ("new", at(150))] {

@@ -12,7 +12,7 @@ use chatkit_gateway::{
 };
 
 use crate::harness::{
-    alice, answer, at, begin, begin_new, complete, end, ended, events, heartbeat, hidden, lease,
+    alice, answer, at, begin, begin_new, chunk, complete, end, ended, heartbeat, hidden, lease,
     new_thread, put_messages, run_in, streaming, texts, thread, write,
 };
 
@@ -31,7 +31,7 @@ pub(crate) async fn a_checkpoint_keeps_events_items_and_calls(store: &dyn Store)
         output: None,
     };
     let checkpoint = RunWrite {
-        events: events(1, 3, "abc"),
+        events: Some(chunk(1, 3, "abc")),
         items: vec![streaming(item.clone())],
         tool_calls: vec![call.clone()],
         now: at(42),
@@ -85,11 +85,11 @@ pub(crate) async fn an_ended_run_takes_no_write(store: &dyn Store) {
 
     let late = RunWrite {
         items: vec![complete(answer(run.1, "late"))],
-        events: events(9, 9, "late"),
+        events: Some(chunk(9, 9, "late")),
         ..heartbeat(run)
     };
     assert_eq!(write(store, late).await, WriteOutcome::LeaseLost);
-    let other_end = RunWrite { end: ended(RunStatus::Failed), ..heartbeat(run) };
+    let other_end = RunWrite { end: Some(ended(RunStatus::Failed)), ..heartbeat(run) };
     assert_eq!(write(store, other_end).await, WriteOutcome::LeaseLost);
 
     assert!(texts(store, run.1).await.is_empty());
@@ -102,7 +102,7 @@ pub(crate) async fn an_end_sent_again_counts_as_written(store: &dyn Store) {
     let run = begin_new(store).await;
     let end = RunWrite {
         items: vec![complete(answer(run.1, "the answer"))],
-        end: ended(RunStatus::Completed),
+        end: Some(ended(RunStatus::Completed)),
         ..heartbeat(run)
     };
 
@@ -117,7 +117,7 @@ pub(crate) async fn an_end_sent_again_counts_as_written(store: &dyn Store) {
 pub(crate) async fn a_checkpoint_sent_again_changes_nothing(store: &dyn Store) {
     let run = begin_new(store).await;
     let checkpoint = RunWrite {
-        events: events(1, 2, "ab"),
+        events: Some(chunk(1, 2, "ab")),
         items: vec![streaming(answer(run.1, "so far"))],
         ..heartbeat(run)
     };
@@ -133,7 +133,7 @@ pub(crate) async fn a_checkpoint_sent_again_changes_nothing(store: &dyn Store) {
 pub(crate) async fn events_are_listed_after_a_number(store: &dyn Store) {
     let run = begin_new(store).await;
     for (first, last) in [(1, 3), (4, 4), (5, 9)] {
-        write(store, RunWrite { events: events(first, last, "x"), ..heartbeat(run) }).await;
+        write(store, RunWrite { events: Some(chunk(first, last, "x")), ..heartbeat(run) }).await;
     }
 
     for (after, limit, expected) in [
@@ -213,7 +213,7 @@ pub(crate) async fn a_run_of_a_deleted_thread_has_lost_its_lease(store: &dyn Sto
     let run = begin_new(store).await;
     store.delete_thread(&alice(), run.1).await.unwrap().unwrap();
     let checkpoint = RunWrite {
-        events: events(1, 1, "x"),
+        events: Some(chunk(1, 1, "x")),
         items: vec![streaming(answer(run.1, "to nobody"))],
         ..heartbeat(run)
     };
