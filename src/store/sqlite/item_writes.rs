@@ -1,8 +1,9 @@
 //! Writing thread items, and keeping their thread's counters in step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use serde::Serialize;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{Key, SqliteStore, key_list, threads};
@@ -11,7 +12,7 @@ use crate::{
     store::{
         Result, decode,
         encode::{self, MessageRow},
-        upsert::{Existing, Plan, visible_among},
+        upsert::{Change, Existing, Plan},
     },
 };
 
@@ -31,32 +32,31 @@ pub(super) async fn upsert(
                 if threads::find(&mut *connection, &user, thread_id).await?.is_none() {
                     return Ok(false);
                 }
-                put(connection, rows, now).await?;
+                let times = HashMap::from([(thread_id.as_uuid(), now)]);
+                put(connection, rows, &times).await?;
                 Ok(true)
             })
         })
         .await
 }
 
-/// Inserts items at the end of their thread, or replaces those with their ids in place.
+/// When each of the threads that a transaction changes is changed.
+pub(super) type Times = HashMap<Uuid, Timestamp>;
+
+/// Inserts items at the end of their threads, or replaces those with their ids in place.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     rows: Vec<MessageRow>,
-    now: Timestamp,
+    times: &Times,
 ) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let existing = find_existing(connection, &rows).await?;
     let plan = Plan::new(rows, &existing)?;
-    let last_seq = change_counters(connection, &plan, now).await?;
-    for row in &plan.updates {
-        replace_row(connection, row).await?;
-    }
-    for (row, seq) in plan.inserts.iter().zip(plan.sequence(&last_seq)) {
-        insert_row(connection, row, seq).await?;
-    }
-    Ok(())
+    let last_seq = change_counters(connection, &plan.changes, times).await?;
+    replace_rows(connection, &plan.updates).await?;
+    insert_rows(connection, &plan.inserts, plan.sequence(&last_seq)).await
 }
 
 async fn find_existing(
@@ -74,106 +74,159 @@ async fn find_existing(
     found.iter().map(decode::existing).collect()
 }
 
+/// How a thread is changed, for `json_each`.
+#[derive(Serialize)]
+struct Changed {
+    id: Uuid,
+    added: i64,
+    visible: i64,
+    now: Option<i64>,
+}
+
 /// Answers what `last_seq` of each thread has risen to.
 async fn change_counters(
     connection: &mut SqliteConnection,
-    plan: &Plan,
-    now: Timestamp,
+    changes: &BTreeMap<Uuid, Change>,
+    times: &Times,
 ) -> Result<HashMap<Uuid, i64>> {
-    let mut last_seq = HashMap::new();
-    for (thread_id, change) in &plan.changes {
-        let row = sqlx::query(
-            "UPDATE conversation
-            SET last_seq = last_seq + ?2,
-                message_count = message_count + ?3,
-                updated_at = ?4
-            WHERE id = ?1
-            RETURNING id, last_seq",
-        )
-        .bind(thread_id.key())
-        .bind(change.added)
-        .bind(change.visible)
-        .bind(now.as_micros())
-        .fetch_one(&mut *connection)
-        .await?;
-        last_seq.extend([decode::last_seq(&row)?]);
+    let changed = |(id, change): (&Uuid, &Change)| Changed {
+        id: *id,
+        added: change.added,
+        visible: change.visible,
+        now: times.get(id).map(|now| now.as_micros()),
+    };
+    let found = sqlx::query(
+        "UPDATE conversation
+        SET last_seq = last_seq + (changed.value ->> 'added'),
+            message_count = message_count + (changed.value ->> 'visible'),
+            updated_at = coalesce(changed.value ->> 'now', updated_at)
+        FROM json_each(?1) AS changed
+        WHERE conversation.id = (changed.value ->> 'id')
+        RETURNING conversation.id, last_seq",
+    )
+    .bind(encode::json(&changes.iter().map(changed).collect::<Vec<_>>()))
+    .fetch_all(connection)
+    .await?;
+    found.iter().map(decode::last_seq).collect()
+}
+
+/// An item and its place, for `json_each`.
+#[derive(Serialize)]
+struct Given<'r> {
+    id: Uuid,
+    conversation_id: Uuid,
+    role: &'r str,
+    content: &'r str,
+    created_at: i64,
+    seq: Option<i64>,
+    #[serde(rename = "type")]
+    kind: &'r str,
+    item: &'r str,
+    status: &'r str,
+    run_id: Option<Uuid>,
+}
+
+impl<'r> Given<'r> {
+    fn new(row: &'r MessageRow, seq: Option<i64>) -> Self {
+        Self {
+            id: row.id,
+            conversation_id: row.thread_id,
+            role: row.role,
+            content: &row.content,
+            created_at: row.created_at.as_micros(),
+            seq,
+            kind: row.kind,
+            item: &row.item,
+            status: row.status,
+            run_id: row.run_id,
+        }
     }
-    Ok(last_seq)
 }
 
 /// The run that made an item stays its run, whichever run replaces it.
-async fn replace_row(connection: &mut SqliteConnection, row: &MessageRow) -> Result<()> {
+async fn replace_rows(connection: &mut SqliteConnection, rows: &[MessageRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let given: Vec<_> = rows.iter().map(|row| Given::new(row, None)).collect();
     sqlx::query(
         "UPDATE message
-        SET role = ?3,
-            content = ?4,
-            created_at = ?5,
-            type = ?6,
-            item = ?7,
-            status = ?8,
-            run_id = coalesce(run_id, ?9)
-        WHERE id = ?1
-            AND conversation_id = ?2",
+        SET role = given.value ->> 'role',
+            content = given.value ->> 'content',
+            created_at = given.value ->> 'created_at',
+            type = given.value ->> 'type',
+            item = given.value ->> 'item',
+            status = given.value ->> 'status',
+            run_id = coalesce(run_id, given.value ->> 'run_id')
+        FROM json_each(?1) AS given
+        WHERE message.id = (given.value ->> 'id')
+            AND message.conversation_id = (given.value ->> 'conversation_id')",
     )
-    .bind(row.id.key())
-    .bind(row.thread_id.key())
-    .bind(row.role)
-    .bind(row.content.as_str())
-    .bind(row.created_at.as_micros())
-    .bind(row.kind)
-    .bind(row.item.as_str())
-    .bind(row.status)
-    .bind(row.run_id.map(Key::key))
+    .bind(encode::json(&given))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_row(connection: &mut SqliteConnection, row: &MessageRow, seq: i64) -> Result<()> {
+async fn insert_rows(
+    connection: &mut SqliteConnection,
+    rows: &[MessageRow],
+    seq: Vec<i64>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let given: Vec<_> = rows.iter().zip(seq).map(|(row, seq)| Given::new(row, Some(seq))).collect();
     sqlx::query(
         "INSERT INTO message (
             id, conversation_id, user_id, role, content, created_at, seq, type, item, status, run_id
         )
-        SELECT ?1, c.id, c.user_id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-        FROM conversation AS c
-        WHERE c.id = ?2",
+        SELECT
+            given.value ->> 'id',
+            c.id,
+            c.user_id,
+            given.value ->> 'role',
+            given.value ->> 'content',
+            given.value ->> 'created_at',
+            given.value ->> 'seq',
+            given.value ->> 'type',
+            given.value ->> 'item',
+            given.value ->> 'status',
+            given.value ->> 'run_id'
+        FROM json_each(?1) AS given
+        JOIN conversation AS c ON c.id = (given.value ->> 'conversation_id')",
     )
-    .bind(row.id.key())
-    .bind(row.thread_id.key())
-    .bind(row.role)
-    .bind(row.content.as_str())
-    .bind(row.created_at.as_micros())
-    .bind(seq)
-    .bind(row.kind)
-    .bind(row.item.as_str())
-    .bind(row.status)
-    .bind(row.run_id.map(Key::key))
+    .bind(encode::json(&given))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Deletes items of a thread, those of them that are in it.
+/// Deletes items of threads, those of them that are in theirs.
 pub(super) async fn remove(
     connection: &mut SqliteConnection,
-    thread_id: ThreadId,
-    items: &[ItemId],
-    now: Timestamp,
+    items: &[(ThreadId, ItemId)],
+    times: &Times,
 ) -> Result<()> {
     if items.is_empty() {
         return Ok(());
     }
-    let types: Vec<String> = sqlx::query_scalar(
+    let pairs: Vec<_> = items
+        .iter()
+        .map(|(thread_id, item_id)| [thread_id.key().to_string(), item_id.key().to_string()])
+        .collect();
+    let removed = sqlx::query(
         "DELETE FROM message
-        WHERE conversation_id = ?1
-            AND id IN (SELECT value FROM json_each(?2))
-        RETURNING type",
+        WHERE (conversation_id, id) IN (
+            SELECT gone.value ->> 0, gone.value ->> 1
+            FROM json_each(?1) AS gone
+        )
+        RETURNING id, conversation_id, type",
     )
-    .bind(thread_id.key())
-    .bind(key_list(items.iter().copied()))
+    .bind(encode::json(&pairs))
     .fetch_all(&mut *connection)
     .await?;
-    count_removed(connection, thread_id, &types, now).await
+    count_removed(connection, &removed, times).await
 }
 
 /// Deletes every item behind one of the thread's; `false` when that one is not in it.
@@ -181,7 +234,7 @@ pub(super) async fn remove_after(
     connection: &mut SqliteConnection,
     thread_id: ThreadId,
     item_id: ItemId,
-    now: Timestamp,
+    times: &Times,
 ) -> Result<bool> {
     let place = sqlx::query("SELECT seq FROM message WHERE id = ?1 AND conversation_id = ?2")
         .bind(item_id.key())
@@ -189,39 +242,32 @@ pub(super) async fn remove_after(
         .fetch_optional(&mut *connection)
         .await?;
     let Some(place) = place else { return Ok(false) };
-    let types: Vec<String> = sqlx::query_scalar(
+    let removed = sqlx::query(
         "DELETE FROM message
         WHERE conversation_id = ?1
             AND seq > ?2
-        RETURNING type",
+        RETURNING id, conversation_id, type",
     )
     .bind(thread_id.key())
     .bind(decode::seq(&place)?)
     .fetch_all(&mut *connection)
     .await?;
-    count_removed(connection, thread_id, &types, now).await?;
+    count_removed(connection, &removed, times).await?;
     Ok(true)
 }
 
 async fn count_removed(
     connection: &mut SqliteConnection,
-    thread_id: ThreadId,
-    types: &[String],
-    now: Timestamp,
+    removed: &[SqliteRow],
+    times: &Times,
 ) -> Result<()> {
-    if types.is_empty() {
-        return Ok(());
+    let mut changes: BTreeMap<Uuid, Change> = BTreeMap::new();
+    for row in removed {
+        let (_, gone) = decode::existing(row)?;
+        changes.entry(gone.thread_id).or_default().visible -= i64::from(gone.is_visible);
     }
-    sqlx::query(
-        "UPDATE conversation
-        SET message_count = message_count - ?2,
-            updated_at = ?3
-        WHERE id = ?1",
-    )
-    .bind(thread_id.key())
-    .bind(visible_among(types))
-    .bind(now.as_micros())
-    .execute(connection)
-    .await?;
+    if !changes.is_empty() {
+        change_counters(connection, &changes, times).await?;
+    }
     Ok(())
 }

@@ -91,6 +91,7 @@ macro_rules! store_contract {
             groups::a_large_group_is_written_whole;
             text::nul_becomes_the_replacement_character_everywhere;
             text::text_of_every_script_comes_back;
+            text::text_that_looks_like_json_stays_text;
             sessions::a_session_comes_back_as_it_was_given;
             sessions::a_session_is_inserted_once;
             sessions::a_token_is_rotated_by_who_holds_it;

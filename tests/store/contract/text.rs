@@ -68,3 +68,15 @@ pub(crate) async fn text_of_every_script_comes_back(store: &dyn Store) {
     let read = store.find_item(&alice(), thread_id, given.id).await.unwrap().unwrap();
     assert_eq!(read.item.kind, ItemKind::UserMessage(UserMessage::from_text(hard)));
 }
+
+pub(crate) async fn text_that_looks_like_json_stays_text(store: &dyn Store) {
+    let run = begin_new(store).await;
+    let given = ["1.0", "007", "null", "true", "{\"a\": 1}", "[]", "\\u0000", "\"", ""];
+
+    let items = given.iter().map(|text| complete(answer(run.1, text))).collect();
+    let events = Some(chunk(1, 1, "1.0"));
+    write(store, RunWrite { items, events, ..heartbeat(run) }).await;
+
+    assert_eq!(texts(store, run.1).await, given);
+    assert_eq!(store.list_run_events(run.0, 0, 1).await.unwrap()[0].payload, "1.0");
+}
