@@ -1,10 +1,7 @@
 //! Writing for runs: checkpoints, boundaries and ends, many in one transaction and each kind of
 //! row in one statement, so that a thousand live runs cost a handful of statements.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
@@ -12,45 +9,23 @@ use uuid::Uuid;
 use super::{PostgresStore, item_writes, threads};
 use crate::store::{
     Result, decode, encode,
+    group::{Placed, Slice, waves, write_group},
     record::{RunWrite, ToolCallRecord, WriteOutcome},
 };
 
-/// One write fails alone: when the group is refused, each of it is tried by itself.
 pub(super) async fn write(
     store: &PostgresStore,
     writes: Vec<RunWrite>,
 ) -> Result<Vec<WriteOutcome>> {
-    let group: Arc<[RunWrite]> = writes.into();
-    match write_slice(store, &group, 0..group.len()).await {
-        Err(error) if !error.is_unavailable() => {}
-        outcome => return outcome,
-    }
-    let mut outcomes = Vec::with_capacity(group.len());
-    for (place, write) in group.iter().enumerate() {
-        match write_slice(store, &group, place..place + 1).await {
-            Ok(outcome) => outcomes.extend(outcome),
-            Err(error) if error.is_unavailable() => return Err(error),
-            Err(error) => {
-                let run_id = write.run_id;
-                tracing::error!(run.id = %run_id, error = %error, source = ?error, "write refused");
-                outcomes.push(WriteOutcome::Refused);
-            }
-        }
-    }
-    Ok(outcomes)
+    write_group(writes, |slice| write_slice(store, slice)).await
 }
 
-async fn write_slice(
-    store: &PostgresStore,
-    group: &Arc<[RunWrite]>,
-    places: std::ops::Range<usize>,
-) -> Result<Vec<WriteOutcome>> {
-    let group = Arc::clone(group);
+async fn write_slice(store: &PostgresStore, slice: Slice) -> Result<Vec<WriteOutcome>> {
     store
         .transactions
         .run(move |connection| {
             Box::pin(async move {
-                let writes = &group[places];
+                let writes = slice.writes();
                 lock_threads(connection, writes).await?;
                 let mut outcomes = vec![WriteOutcome::LeaseLost; writes.len()];
                 for wave in waves(writes) {
@@ -60,23 +35,6 @@ async fn write_slice(
             })
         })
         .await
-}
-
-/// A write and its place in the group.
-type Placed<'w> = (usize, &'w RunWrite);
-
-/// Parts a group so that no run is twice in a wave: a statement cannot change one row twice, and
-/// what a run writes first must be written first.
-fn waves(writes: &[RunWrite]) -> Vec<Vec<Placed<'_>>> {
-    let mut waves = Vec::new();
-    let mut rest: Vec<Placed<'_>> = writes.iter().enumerate().collect();
-    while !rest.is_empty() {
-        let mut runs = HashSet::new();
-        let (wave, later) = rest.into_iter().partition(|(_, write)| runs.insert(write.run_id));
-        waves.push(wave);
-        rest = later;
-    }
-    waves
 }
 
 async fn write_wave(

@@ -89,7 +89,7 @@ async fn change_counters(
     changes: &BTreeMap<Uuid, Change>,
     times: &Times,
 ) -> Result<HashMap<Uuid, i64>> {
-    let changed = |(id, change): (&Uuid, &Change)| Changed {
+    let given = |(id, change): (&Uuid, &Change)| Changed {
         id: *id,
         added: change.added,
         visible: change.visible,
@@ -104,7 +104,7 @@ async fn change_counters(
         WHERE conversation.id = (changed.value ->> 'id')
         RETURNING conversation.id, last_seq",
     )
-    .bind(encode::json(&changes.iter().map(changed).collect::<Vec<_>>()))
+    .bind(encode::json(&changes.iter().map(given).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
     found.iter().map(decode::last_seq).collect()
