@@ -22,7 +22,7 @@ const SERVER_LIMITS: [(&str, &str); 3] = [
 ];
 
 impl PostgresStore {
-    /// Connects to the server of a `postgres:` URL; see [`crate::store::open`].
+    /// Connects to the server of a `postgres:` URL; see [`crate::store::open()`].
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self, OpenError> {
         let server = PgConnectOptions::from_str(url)
             .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
