@@ -91,20 +91,20 @@ impl EventSource {
         match item {
             None | Some(Err(SourceError::StreamEnded)) => Ok(None),
             Some(Ok(Event::Open)) => Ok(Some(String::new())),
-            Some(Ok(Event::Message(message))) if message.data.len() > self.bounds.max_event_bytes => {
+            Some(Ok(Event::Message(message)))
+                if message.data.len() > self.bounds.max_event_bytes =>
+            {
                 Err(UpstreamError::Unreadable { reason: "an event is too large".to_owned() })
             }
             Some(Ok(Event::Message(message))) => Ok(Some(message.data)),
-            Some(Err(SourceError::Transport(error))) => Err(UpstreamError::Truncated(Some(
-                redact::without_url(error).into(),
-            ))),
+            Some(Err(SourceError::Transport(error))) => {
+                Err(UpstreamError::Truncated(Some(redact::without_url(error).into())))
+            }
             Some(Err(error)) => Err(UpstreamError::Unreadable { reason: kind_of(&error) }),
         }
     }
 
-    async fn poll_once(
-        &mut self,
-    ) -> Result<Option<Result<Event, SourceError>>, UpstreamError> {
+    async fn poll_once(&mut self) -> Result<Option<Result<Event, SourceError>>, UpstreamError> {
         let (source, activity) = (&mut self.source, &self.activity);
         let next = std::future::poll_fn(|cx| activity.poll(source.as_mut(), cx));
         AssertUnwindSafe(next).catch_unwind().await.map_err(|_| UpstreamError::Unreadable {

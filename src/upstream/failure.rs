@@ -21,9 +21,7 @@ impl ProviderError {
     pub(super) fn read(body: &Value) -> Self {
         let body = body.get(0).unwrap_or(body);
         match body.get("error") {
-            Some(Value::String(message)) => {
-                Self { code: String::new(), message: message.clone() }
-            }
+            Some(Value::String(message)) => Self { code: String::new(), message: message.clone() },
             Some(error @ Value::Object(_)) => Self::of_object(error),
             _ => Self::of_object(body),
         }
@@ -36,7 +34,8 @@ impl ProviderError {
             _ => None,
         };
         let kind = text("type").filter(|kind| kind != "error");
-        let detail = || error.get("detail").filter(|detail| !detail.is_null()).map(Value::to_string);
+        let detail =
+            || error.get("detail").filter(|detail| !detail.is_null()).map(Value::to_string);
         Self {
             code: text("code").or(kind).unwrap_or_default(),
             message: text("message").or_else(detail).unwrap_or_default(),
@@ -80,7 +79,10 @@ impl ProviderError {
 }
 
 fn is_too_long(code: &str) -> bool {
-    matches!(code, "context_length_exceeded" | "exceed_context_size_error" | "string_above_max_length")
+    matches!(
+        code,
+        "context_length_exceeded" | "exceed_context_size_error" | "string_above_max_length"
+    )
 }
 
 /// Whether a status may be better a moment later, when nothing of an answer was used.
