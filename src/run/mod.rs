@@ -14,6 +14,7 @@
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
+//! | `titling` | a thread's title, beside its first answer |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
@@ -32,6 +33,7 @@ mod outcome;
 mod recovery;
 mod relay;
 mod slots;
+mod titling;
 mod writer;
 
 use std::{
@@ -45,7 +47,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    agent::{Agent, HistorySource, ThreadHandle, Turn},
+    agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
     protocol::{
         RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId, event::StreamOptions,
         item::InferenceOptions,
@@ -100,6 +102,7 @@ pub struct LiveRun {
     pub thread_id: ThreadId,
     /// Whose it is.
     pub user_id: UserId,
+    thread: ThreadHandle,
     log: Arc<RunLog>,
     stop: Stop,
     ended: CancellationToken,
@@ -214,6 +217,7 @@ pub struct Runs {
 struct Inner {
     store: Arc<dyn Store>,
     agent: Arc<dyn Agent>,
+    titles: Option<Arc<dyn TitleMaker>>,
     /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
@@ -231,13 +235,19 @@ struct Inner {
 
 impl Runs {
     /// The engine, with its writer and its upkeep started.
-    pub fn new(store: Arc<dyn Store>, agent: Arc<dyn Agent>, limits: RunLimits) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        agent: Arc<dyn Agent>,
+        titles: Option<Arc<dyn TitleMaker>>,
+        limits: RunLimits,
+    ) -> Self {
         let (writer, writing) = Writer::new(store.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
             store,
             agent,
+            titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
             tasks: TaskTracker::new(),
@@ -287,6 +297,7 @@ impl Runs {
             id: run_id,
             thread_id: thread.id,
             user_id: request.user_id.clone(),
+            thread: ThreadHandle::new(thread.clone()),
             log: Arc::new(RunLog::new()),
             stop: Stop::default(),
             ended: CancellationToken::new(),
@@ -295,7 +306,8 @@ impl Runs {
         });
         announce(&live.log, &request, &thread);
         self.live().insert(run_id, live.clone());
-        let turn = self.turn(&live, request, thread);
+        self.begin_title(&live, &request, &thread);
+        let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
         Ok(Started::Now(live))
@@ -329,17 +341,28 @@ impl Runs {
         Lease { owner: self.inner.owner.clone(), token, ttl: LEASE }
     }
 
-    fn turn(&self, live: &LiveRun, request: StartRun, thread: ThreadRecord) -> Turn {
-        let history = StoredHistory { store: self.inner.store.clone(), thread_id: thread.id };
+    fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
+        let history = StoredHistory { store: self.inner.store.clone(), thread_id: live.thread_id };
         Turn {
             run_id: live.id,
             user_id: request.user_id,
-            thread: ThreadHandle::new(thread),
+            thread: live.thread.clone(),
             input: Some(request.input),
             options: request.options,
             history: Arc::new(history),
             cancel: live.stop.token.clone(),
         }
+    }
+
+    /// A thread whose first message this is gets a title.
+    fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
+        let Some(maker) = &self.inner.titles else { return };
+        if thread.title.is_some() || thread.message_count > 1 {
+            return;
+        }
+        let text = request.input.kind.plain_text();
+        let titling = titling::give_title(self.clone(), live.clone(), maker.clone(), text);
+        self.inner.tasks.spawn(titling);
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive) {

@@ -18,5 +18,6 @@ mod resume;
 mod shutdown;
 mod streaming;
 mod threads;
+mod titles;
 mod tools;
 mod upstream_failure;
