@@ -6,6 +6,7 @@
 
 mod support;
 
+mod adoption;
 mod bad_input;
 mod cancel;
 mod chatkit;
