@@ -8,7 +8,7 @@
 //! | file | does |
 //! |---|---|
 //! | `drive` | the task that owns a run |
-//! | `log` | a run's events in memory, for any number of readers |
+//! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `recovery` | ends what a dead process left |
@@ -30,8 +30,10 @@ mod fold;
 mod keys;
 mod log;
 mod outcome;
+mod readers;
 mod recovery;
 mod relay;
+mod segment;
 mod slots;
 mod titling;
 mod writer;
@@ -60,9 +62,10 @@ use crate::{
 
 use drive::Drive;
 use keys::KeyQueue;
-pub use log::{Framing, LogReader, RunLog};
+pub use log::{LogReader, RunLog};
 pub use outcome::StopReason;
 pub use relay::RunEvents;
+pub use segment::Framing;
 use slots::{Slot, Slots};
 use writer::Writer;
 
