@@ -82,8 +82,8 @@ impl TitleMaker for ModelTitles {
 
 /// The first line that says something, without quotation marks, cut behind a word.
 fn tidy(text: &str) -> Option<String> {
-    let quotes = ['"', '\'', '“', '”', '«', '»', '*', '#', '`'];
-    let line = text.lines().map(|line| line.trim_matches(quotes).trim()).find(|l| !l.is_empty())?;
+    let is_dressing = |char: char| char.is_whitespace() || "\"'“”«»*#`".contains(char);
+    let line = text.lines().map(|line| line.trim_matches(is_dressing)).find(|l| !l.is_empty())?;
     let line: String = line.chars().filter(|char| !char.is_control()).collect();
     if line.chars().count() <= MAX_TITLE {
         return Some(line);
