@@ -88,13 +88,15 @@ impl Drive {
 
     /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
     pub(super) async fn answer(mut self, agent: Arc<dyn Agent>) -> RunStatus {
-        let outcome = {
+        // Asking the agent is inside, too: it may panic before it has a stream.
+        let followed = AssertUnwindSafe(async {
             let mut stream = agent.respond(self.turn.clone());
-            let followed = AssertUnwindSafe(self.follow(&mut stream)).catch_unwind().await;
-            followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()))
+            self.follow(&mut stream).await
             // The stream is dropped here: the model's connection closes before anything is
             // written about how it ended.
-        };
+        });
+        let followed = followed.catch_unwind().await;
+        let outcome = followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()));
         self.close(outcome).await
     }
 
