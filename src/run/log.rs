@@ -120,6 +120,17 @@ impl TextSegment {
     }
 }
 
+/// What came of an event that is none of the drive's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interjection {
+    /// It was appended.
+    Done,
+    /// Something is held back: try again in a moment.
+    NotNow,
+    /// The log has ended.
+    TooLate,
+}
+
 /// How a reader wants its events framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -156,6 +167,21 @@ impl RunLog {
         let mut state = self.state();
         state.push(event);
         state.show();
+    }
+
+    /// Appends an event that is none of the drive's. Not while something is held back, which must
+    /// not be shown with it, nor behind the end.
+    pub(super) fn interject(&self, event: &ThreadEvent) -> Interjection {
+        let mut state = self.state();
+        if state.ended {
+            return Interjection::TooLate;
+        }
+        if state.visible_seq < state.last_seq {
+            return Interjection::NotNow;
+        }
+        state.push(event);
+        state.show();
+        Interjection::Done
     }
 
     /// Appends an event that no reader sees before [`release`](Self::release): it says that

@@ -14,7 +14,8 @@
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
-//! | `slots` | how many may live at a time |
+//! | `titling` | a thread's title, beside its first answer |
+//! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
 //! message, the run and the idempotency key are committed. **Done means stored**:
@@ -26,11 +27,13 @@ mod closing;
 mod drive;
 mod escape;
 mod fold;
+mod keys;
 mod log;
 mod outcome;
 mod recovery;
 mod relay;
 mod slots;
+mod titling;
 mod writer;
 
 use std::{
@@ -44,7 +47,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    agent::{Agent, HistorySource, ThreadHandle, Turn},
+    agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
     protocol::{
         RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId, event::StreamOptions,
         item::InferenceOptions,
@@ -56,6 +59,7 @@ use crate::{
 };
 
 use drive::Drive;
+use keys::KeyQueue;
 pub use log::{Framing, LogReader, RunLog};
 pub use outcome::StopReason;
 pub use relay::RunEvents;
@@ -98,6 +102,7 @@ pub struct LiveRun {
     pub thread_id: ThreadId,
     /// Whose it is.
     pub user_id: UserId,
+    thread: ThreadHandle,
     log: Arc<RunLog>,
     stop: Stop,
     ended: CancellationToken,
@@ -212,6 +217,7 @@ pub struct Runs {
 struct Inner {
     store: Arc<dyn Store>,
     agent: Arc<dyn Agent>,
+    titles: Option<Arc<dyn TitleMaker>>,
     /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
@@ -219,6 +225,7 @@ struct Inner {
     tasks: TaskTracker,
     live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     slots: Slots,
+    keys: KeyQueue,
     limits: RunLimits,
     /// Names this process in leases.
     owner: String,
@@ -228,18 +235,25 @@ struct Inner {
 
 impl Runs {
     /// The engine, with its writer and its upkeep started.
-    pub fn new(store: Arc<dyn Store>, agent: Arc<dyn Agent>, limits: RunLimits) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        agent: Arc<dyn Agent>,
+        titles: Option<Arc<dyn TitleMaker>>,
+        limits: RunLimits,
+    ) -> Self {
         let (writer, writing) = Writer::new(store.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
             store,
             agent,
+            titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
             tasks: TaskTracker::new(),
             live: Mutex::default(),
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
+            keys: KeyQueue::default(),
             limits,
             owner: RunId::new().to_string(),
             closing: CancellationToken::new(),
@@ -262,21 +276,28 @@ impl Runs {
         if self.inner.closing.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let slot = self.inner.slots.take(&request.user_id)?;
         let writer = self.writer().ok_or(StartError::ShuttingDown)?;
+        // Two requests with one key come one behind the other, so that the second finds the first.
+        let _turn = match &request.idempotency {
+            Some(key) => Some(self.inner.keys.enter(&request.user_id, key).await),
+            None => None,
+        };
+        let slot = match self.inner.slots.take(&request.user_id) {
+            Ok(slot) => slot,
+            // What was begun before needs no place of its own.
+            Err(full) => return self.find_keyed(&request).await?.ok_or(full)?,
+        };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
         let thread = match self.inner.store.begin_run(new).await? {
             Begun::Started(thread) => *thread,
-            Begun::Busy(run) => return Err(StartError::Busy(run)),
-            Begun::Replay(run_id, thread_id) => return Ok(Started::Before { run_id, thread_id }),
-            Begun::KeyReused => return Err(StartError::KeyReused),
-            Begun::NotFound => return Err(StartError::NotFound),
+            refusal => return refused(refusal),
         };
         let live = Arc::new(LiveRun {
             id: run_id,
             thread_id: thread.id,
             user_id: request.user_id.clone(),
+            thread: ThreadHandle::new(thread.clone()),
             log: Arc::new(RunLog::new()),
             stop: Stop::default(),
             ended: CancellationToken::new(),
@@ -285,10 +306,21 @@ impl Runs {
         });
         announce(&live.log, &request, &thread);
         self.live().insert(run_id, live.clone());
-        let turn = self.turn(&live, request, thread);
+        self.begin_title(&live, &request, &thread);
+        let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
         Ok(Started::Now(live))
+    }
+
+    /// What came of the request's key before, if it has one that was used.
+    async fn find_keyed(
+        &self,
+        request: &StartRun,
+    ) -> Result<Option<Result<Started, StartError>>, StartError> {
+        let Some(key) = &request.idempotency else { return Ok(None) };
+        let found = self.inner.store.find_keyed_run(&request.user_id, key).await?;
+        Ok(found.map(refused))
     }
 
     fn new_run(&self, request: &StartRun) -> NewRun {
@@ -309,17 +341,28 @@ impl Runs {
         Lease { owner: self.inner.owner.clone(), token, ttl: LEASE }
     }
 
-    fn turn(&self, live: &LiveRun, request: StartRun, thread: ThreadRecord) -> Turn {
-        let history = StoredHistory { store: self.inner.store.clone(), thread_id: thread.id };
+    fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
+        let history = StoredHistory { store: self.inner.store.clone(), thread_id: live.thread_id };
         Turn {
             run_id: live.id,
             user_id: request.user_id,
-            thread: ThreadHandle::new(thread),
+            thread: live.thread.clone(),
             input: Some(request.input),
             options: request.options,
             history: Arc::new(history),
             cancel: live.stop.token.clone(),
         }
+    }
+
+    /// A thread whose first message this is gets a title.
+    fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
+        let Some(maker) = &self.inner.titles else { return };
+        if thread.title.is_some() || thread.message_count > 1 {
+            return;
+        }
+        let text = request.input.kind.plain_text();
+        let titling = titling::give_title(self.clone(), live.clone(), maker.clone(), text);
+        self.inner.tasks.spawn(titling);
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive) {
@@ -393,6 +436,16 @@ impl Runs {
 
     fn locked_writer(&self) -> MutexGuard<'_, Option<Writer>> {
         self.inner.writer.lock().expect("no panic happens while the writer is locked")
+    }
+}
+
+/// What it means that a run was not begun.
+fn refused(begun: Begun) -> Result<Started, StartError> {
+    match begun {
+        Begun::Replay(run_id, thread_id) => Ok(Started::Before { run_id, thread_id }),
+        Begun::Busy(run) => Err(StartError::Busy(run)),
+        Begun::KeyReused => Err(StartError::KeyReused),
+        Begun::NotFound | Begun::Started(_) => Err(StartError::NotFound),
     }
 }
 

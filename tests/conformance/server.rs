@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    app::Gateway,
+    app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
@@ -37,16 +37,18 @@ impl TestServer {
         let keys = SessionKeys::new(&config.auth.session);
         let store = store::open(&url, OpenOptions::default()).await.unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let (agent, tools) = (Arc::new(agent), ToolRegistry::default());
-        let gateway =
-            Gateway::with_agent(config, store.clone(), tools, agent, metrics).await.unwrap();
+        let parts = Parts {
+            store: store.clone(),
+            tools: ToolRegistry::default(),
+            agent: Arc::new(agent),
+            titles: None,
+        };
+        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(gateway.serve(listener, shutdown.clone(), shutdown.clone()));
         tasks.close();
-        // Of the HTTP client, which wants one though it speaks no TLS here; one wins, all are alike.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { store, address, keys, http, shutdown, tasks, _folder: folder }
     }

@@ -8,6 +8,7 @@
 mod begin;
 mod connect;
 mod feedback;
+mod item_writes;
 mod items;
 mod run_writes;
 mod runs;
@@ -27,8 +28,9 @@ use super::{
     PageQuery, Result, Store,
     decode::Columns,
     record::{
-        Begun, EventChunk, History, ItemRecord, NewRun, NewTask, NewThread, RunRecord, RunWrite,
-        SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+        Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread,
+        RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
+        ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -178,6 +180,10 @@ impl Store for SqliteStore {
         begin::begin_run(self, run).await
     }
 
+    async fn find_keyed_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Begun>> {
+        begin::find_keyed_run(self, user, key).await
+    }
+
     async fn write_runs(&self, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>> {
         run_writes::write(self, writes).await
     }
@@ -285,6 +291,6 @@ impl Store for SqliteStore {
         items: &[ThreadItem],
         now: Timestamp,
     ) -> Result<bool> {
-        items::upsert(self, user, thread_id, items, now).await
+        item_writes::upsert(self, user, thread_id, items, now).await
     }
 }
