@@ -16,7 +16,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::{
     agent::{Agent, AgentError, AgentEvent, AgentStream, Turn},
     protocol::{ItemUpdate, ThreadEvent, ThreadItem, Timestamp},
-    store::record::{ItemStatus, ItemWrite, Lease, RunEnd, RunStatus, RunWrite, Usage},
+    store::record::{
+        ItemStatus, ItemWrite, Lease, RunEnd, RunStatus, RunWrite, ThreadRecord, Usage,
+    },
 };
 
 use super::{
@@ -37,6 +39,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(super) struct Drive {
     run: Arc<LiveRun>,
     turn: Turn,
+    /// The thread as readers know it.
+    shown_thread: ThreadRecord,
     writer: Writer,
     lease: Lease,
     limits: RunLimits,
@@ -69,6 +73,7 @@ impl Drive {
         let staged = RunWrite::new(run.id, run.thread_id, lease.clone());
         Self {
             run,
+            shown_thread: turn.thread.get(),
             turn,
             writer,
             lease,
@@ -88,13 +93,15 @@ impl Drive {
 
     /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
     pub(super) async fn answer(mut self, agent: Arc<dyn Agent>) -> RunStatus {
-        let outcome = {
+        // Asking the agent is inside, too: it may panic before it has a stream.
+        let followed = AssertUnwindSafe(async {
             let mut stream = agent.respond(self.turn.clone());
-            let followed = AssertUnwindSafe(self.follow(&mut stream)).catch_unwind().await;
-            followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()))
+            self.follow(&mut stream).await
             // The stream is dropped here: the model's connection closes before anything is
             // written about how it ended.
-        };
+        });
+        let followed = followed.catch_unwind().await;
+        let outcome = followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()));
         self.close(outcome).await
     }
 
@@ -205,13 +212,18 @@ impl Drive {
         self.staged.items.push(ItemWrite { item, status });
     }
 
-    /// The agent may have changed the thread while it made the event: that follows the event.
+    /// The agent may have changed the thread while it made the event: that follows the event. As
+    /// in the SDK, setting it to what it was is no change.
     fn take_thread_changes(&mut self) {
         let changes = self.turn.thread.take_changes();
-        if !changes.is_empty() {
+        if changes.is_empty() {
+            return;
+        }
+        let thread = self.turn.thread.get();
+        if thread != self.shown_thread {
             self.staged.thread.merge(changes);
-            let thread = Box::new((&self.turn.thread.get()).into());
-            self.run.log.hold(&ThreadEvent::ThreadUpdated { thread });
+            self.run.log.hold(&ThreadEvent::ThreadUpdated { thread: Box::new((&thread).into()) });
+            self.shown_thread = thread;
         }
     }
 

@@ -1,0 +1,244 @@
+//! Every recording, and what the gateway does with it.
+
+/// What the gateway does with a flow.
+#[derive(Clone, Copy)]
+pub(crate) enum State {
+    /// The same answer and the same stored items.
+    Equal,
+    /// Another result on purpose; `docs/differences.md` says more.
+    Different { reason: &'static str, expected: Expected },
+    /// The gateway lacks something.
+    NotYet { lacks: &'static str },
+}
+
+/// A result that differs from the recorded one on purpose.
+#[derive(Clone, Copy)]
+pub(crate) enum Expected {
+    /// An error before the first byte, and nothing stored.
+    Refused { status: u16, code: &'static str },
+    /// The recorded answer and the recorded store but for these changes.
+    Changed(Changes),
+}
+
+/// Changes of what was recorded, in the form in which it is compared.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Changes {
+    /// Widgets are as the agent gave them.
+    pub(crate) widgets_as_given: bool,
+    /// In the answer.
+    pub(crate) answer: &'static [Change],
+    /// In the store; see `Play::stored` for its form.
+    pub(crate) store: &'static [Change],
+}
+
+/// One change. The text that it goes by stands there once, so that a stale change is noticed.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    /// The line with this text is gone.
+    Without(&'static str),
+    /// The line with this text is the last.
+    AtEnd(&'static str),
+    /// A further line stands before the one with this text.
+    Before(&'static str, &'static str),
+    /// A further line stands at the end.
+    Added(&'static str),
+}
+
+use Change::{Added, AtEnd, Before, Without};
+use State::{Equal, NotYet};
+
+const NONE: Changes = Changes { widgets_as_given: false, answer: &[], store: &[] };
+
+/// Widgets come back as they were given.
+const WIDGETS_AS_GIVEN: State = changed(
+    "widgets are sent and kept as they are given",
+    Changes { widgets_as_given: true, ..NONE },
+);
+const UNKNOWN_THREAD: State = refused("an unknown thread is not found", 404, "not_found");
+const INVALID: State = refused("an invalid request is told so", 400, "invalid_request");
+const CLIENT_TOOL_OUTPUT: State = NotYet { lacks: "threads.add_client_tool_output" };
+const STRUCTURED_INPUT: State = NotYet { lacks: "threads.add_structured_input" };
+const RETRY: State = NotYet { lacks: "threads.retry_after_item" };
+const CUSTOM_ACTION: State = NotYet { lacks: "threads.custom_action" };
+const SYNC_ACTION: State = NotYet { lacks: "threads.sync_custom_action" };
+const ATTACHMENTS: State = NotYet { lacks: "attachments" };
+const TRANSCRIPTION: State = NotYet { lacks: "input.transcribe" };
+const WIDGET_STREAM: State = NotYet { lacks: "the updates between two states of a widget" };
+const MODEL_EVENTS: State = NotYet { lacks: "the recorded model events as an agent's input" };
+const MODEL_INPUT: State = NotYet { lacks: "a comparison of the model's input" };
+
+const fn refused(reason: &'static str, status: u16, code: &'static str) -> State {
+    State::Different { reason, expected: Expected::Refused { status, code } }
+}
+
+const fn changed(reason: &'static str, changes: Changes) -> State {
+    State::Different { reason, expected: Expected::Changed(changes) }
+}
+
+impl Changes {
+    /// The recorded lines with changes made.
+    pub(crate) fn make(changes: &[Change], recorded: &str) -> String {
+        let mut lines: Vec<&str> = recorded.lines().collect();
+        for change in changes {
+            match change {
+                Without(text) => {
+                    lines.remove(place(&lines, text));
+                }
+                AtEnd(text) => {
+                    let line = lines.remove(place(&lines, text));
+                    lines.push(line);
+                }
+                Before(text, line) => lines.insert(place(&lines, text), line),
+                Added(line) => lines.push(line),
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn place(lines: &[&str], text: &str) -> usize {
+    let places: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].contains(text)).collect();
+    assert_eq!(places.len(), 1, "a change that fits nowhere, or twice: {text}");
+    places[0]
+}
+
+/// All of them.
+pub(crate) const FLOWS: &[(&str, State)] = &[
+    ("01-create-thread-simple", Equal),
+    ("02-create-thread-token-stream", Equal),
+    ("03-add-user-message-rich", ATTACHMENTS),
+    ("04-add-user-message-no-output", Equal),
+    ("05-title-set-mid-stream", Equal),
+    ("06-thread-metadata-only-change", Equal),
+    ("07-thread-locked-then-closed", Equal),
+    ("08-locked-thread-still-answers", Equal),
+    ("09-side-events", Equal),
+    ("10-no-cancel-option", Equal),
+    ("11-workflow-all-task-kinds", Equal),
+    ("12-workflow-duration-and-task-item", Equal),
+    ("13-widget-static", WIDGETS_AS_GIVEN),
+    ("14-widget-stream-text", WIDGET_STREAM),
+    ("14b-widget-stream-text-done-flag", WIDGET_STREAM),
+    ("14c-widget-stream-text-without-id", WIDGET_STREAM),
+    ("15-widget-stream-root-replaced", WIDGET_STREAM),
+    ("16-widget-component-updated", WIDGETS_AS_GIVEN),
+    ("17-generated-image", Equal),
+    ("18-client-tool-1-call", Equal),
+    ("19-client-tool-2-output", CLIENT_TOOL_OUTPUT),
+    ("20-client-tool-output-null", CLIENT_TOOL_OUTPUT),
+    ("21-client-tool-output-not-pending", CLIENT_TOOL_OUTPUT),
+    ("22-client-tool-output-older-pending-removed", CLIENT_TOOL_OUTPUT),
+    ("23-user-message-while-tool-pending", Equal),
+    ("24-structured-input-1-ask", Equal),
+    ("25-structured-input-2-answered", STRUCTURED_INPUT),
+    ("26-structured-input-3-skipped", STRUCTURED_INPUT),
+    ("27-structured-input-not-pending", STRUCTURED_INPUT),
+    ("28-structured-input-wrong-item", STRUCTURED_INPUT),
+    ("29-retry-after-item", RETRY),
+    ("30-retry-not-a-user-message", RETRY),
+    ("31-retry-unknown-item", RETRY),
+    ("32-custom-action-widget", CUSTOM_ACTION),
+    ("33-custom-action-no-sender", CUSTOM_ACTION),
+    ("34-custom-action-not-a-widget", CUSTOM_ACTION),
+    ("35-custom-action-not-supported", CUSTOM_ACTION),
+    ("36-custom-action-unknown-item", CUSTOM_ACTION),
+    ("37-sync-custom-action", SYNC_ACTION),
+    ("38-sync-custom-action-empty", SYNC_ACTION),
+    ("39-sync-custom-action-not-a-widget", SYNC_ACTION),
+    ("40-feedback", refused("feedback on an unknown item is refused", 404, "not_found")),
+    ("41-feedback-unknown-thread", UNKNOWN_THREAD),
+    ("42-cancel-mid-message", changed("only a cancel stops a run, no lost connection does", NONE)),
+    (
+        "43-cancel-widget-workflow-pending",
+        changed(
+            "only a cancel stops a run; a workflow with tasks is kept, its tools may have acted",
+            Changes {
+                widgets_as_given: true,
+                store: &[Before(
+                    r#""type":"sdk_hidden_context""#,
+                    r#"{"id":"wf_x1","thread_id":"thr_a","created_at":"2025-03-04T05:07:00.000001Z","type":"workflow","workflow":{"type":"custom","tasks":[{"status_indicator":"complete","type":"custom","title":"Read","icon":"document","content":"read *it*"}],"expanded":true}}"#,
+                )],
+                ..NONE
+            },
+        ),
+    ),
+    ("44-error-stream-error", Equal),
+    ("45-error-stream-error-no-retry", Equal),
+    ("46-error-custom", Equal),
+    (
+        "47-error-unexpected",
+        changed(
+            "an error is the last event; a partial answer is kept when the agent fails",
+            Changes {
+                answer: &[AtEnd(r#"data: {"type":"error""#)],
+                store: &[Added(
+                    r#"{"id":"msg_x1","thread_id":"thr_a","created_at":"2025-03-04T05:07:00.000001Z","type":"assistant_message","content":[{"annotations":[],"text":"Half","type":"output_text"}]}"#,
+                )],
+                ..NONE
+            },
+        ),
+    ),
+    ("48-item-removed-and-replaced", Equal),
+    (
+        "49-hidden-context-events",
+        changed(
+            "hidden items in added and replaced are held back",
+            Changes {
+                answer: &[
+                    Without(r#"{"type":"thread.item.added","item":{"id":"msg_h2""#),
+                    Without(r#"{"type":"thread.item.replaced","item":{"id":"msg_h2""#),
+                ],
+                ..NONE
+            },
+        ),
+    ),
+    ("50-get-thread-by-id", Equal),
+    ("51-get-thread-hidden-filtered", WIDGETS_AS_GIVEN),
+    ("52-get-thread-unknown", UNKNOWN_THREAD),
+    ("53-list-threads-default", Equal),
+    ("54-list-threads-next-page", Equal),
+    ("55-list-threads-last-page", Equal),
+    ("56-list-threads-empty", Equal),
+    ("57-list-threads-limit-zero", Equal),
+    ("58-list-items-default", Equal),
+    ("59-list-items-page", Equal),
+    ("60-list-items-unknown-thread", UNKNOWN_THREAD),
+    ("61-update-thread", Equal),
+    ("62-delete-thread", Equal),
+    ("63-delete-thread-unknown", UNKNOWN_THREAD),
+    ("64-attachment-create-file", ATTACHMENTS),
+    ("65-attachment-create-image", ATTACHMENTS),
+    ("66-attachment-create-not-configured", ATTACHMENTS),
+    ("67-attachment-delete", ATTACHMENTS),
+    (
+        "68-attachment-unknown-in-message",
+        refused("an unknown attachment is not found, and no thread is left", 404, "not_found"),
+    ),
+    ("69-transcribe", TRANSCRIPTION),
+    ("70-transcribe-not-implemented", TRANSCRIPTION),
+    ("71-bad-json", INVALID),
+    ("72-unknown-type", INVALID),
+    ("73-missing-type", INVALID),
+    ("74-missing-params", INVALID),
+    ("75-missing-field", INVALID),
+    ("76-bad-enum", INVALID),
+    ("77-unknown-thread-stream", UNKNOWN_THREAD),
+    ("78-extra-fields-ignored", Equal),
+    ("80-bridge-text-and-citations", MODEL_EVENTS),
+    ("81-bridge-reasoning-workflow", MODEL_EVENTS),
+    ("82-bridge-image-generation", MODEL_EVENTS),
+    ("83-bridge-client-tool-call", MODEL_EVENTS),
+    ("84-bridge-web-and-file-search-ignored", MODEL_EVENTS),
+    ("85-bridge-refusal", MODEL_EVENTS),
+    ("86-bridge-guardrail", MODEL_EVENTS),
+    ("87-bridge-tool-events", MODEL_EVENTS),
+    ("88-bridge-explicit-workflow", MODEL_EVENTS),
+    ("89-bridge-workflow-left-open", MODEL_EVENTS),
+    ("90-bridge-workflow-resumed", MODEL_EVENTS),
+    ("91-bridge-run-fails", MODEL_EVENTS),
+    ("a1-input-text-turns", MODEL_INPUT),
+    ("a2-input-tags-quote-attachments", MODEL_INPUT),
+    ("a3-input-tag-without-converter", MODEL_INPUT),
+    ("a4-input-tools-hidden-misc", MODEL_INPUT),
+    ("a5-input-hidden-not-text", MODEL_INPUT),
+];

@@ -1,0 +1,94 @@
+//! A gateway with the scripted agent: a real server on a free port, a database of its own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chatkit_gateway::{
+    app::{Gateway, Parts},
+    auth::SessionKeys,
+    config::Config,
+    protocol::{Timestamp, UserId},
+    store::{self, OpenOptions, Store},
+    tools::ToolRegistry,
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::RequestBuilder;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::agent::ScriptedAgent;
+
+/// A gateway for one test.
+pub(crate) struct TestServer {
+    pub(crate) store: Arc<dyn Store>,
+    address: SocketAddr,
+    keys: SessionKeys,
+    http: reqwest::Client,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    _folder: TempDir,
+}
+
+impl TestServer {
+    pub(crate) async fn start(agent: ScriptedAgent) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let config = config(&url);
+        let keys = SessionKeys::new(&config.auth.session);
+        let store = store::open(&url, OpenOptions::default()).await.unwrap();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let parts = Parts {
+            store: store.clone(),
+            tools: ToolRegistry::default(),
+            agent: Arc::new(agent),
+            titles: None,
+        };
+        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(gateway.serve(listener, shutdown.clone(), shutdown.clone()));
+        tasks.close();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { store, address, keys, http, shutdown, tasks, _folder: folder }
+    }
+
+    /// A request of that user.
+    pub(crate) fn post(&self, user: &UserId, path: &str, body: String) -> RequestBuilder {
+        self.authorized(user, self.http.post(self.url(path)))
+            .header("content-type", "application/json")
+            .body(body)
+    }
+
+    /// A request of that user.
+    pub(crate) fn get(&self, user: &UserId, path: &str) -> RequestBuilder {
+        self.authorized(user, self.http.get(self.url(path)))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn authorized(&self, user: &UserId, request: RequestBuilder) -> RequestBuilder {
+        let token = self.keys.issue_detached(user, Duration::from_mins(30), Timestamp::now());
+        request.bearer_auth(token.token)
+    }
+
+    /// Ends it and waits until all is stored.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+fn config(database: &str) -> Config {
+    let lookup = |name: &str| match name {
+        "DATABASE_URL" => Some(database.to_owned()),
+        // Never called: the agent of the tests has no model.
+        "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1".to_owned()),
+        "BETTER_AUTH_SECRET" => Some("a-secret-of-the-login-for-tests-only".to_owned()),
+        "CHATKIT_TITLES" => Some("off".to_owned()),
+        _ => None,
+    };
+    Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()
+}
