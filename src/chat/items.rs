@@ -64,7 +64,7 @@ impl ChatService {
         let query = PageQuery {
             limit: page_limit(page.limit, MAX_ITEMS),
             order: page.order,
-            after: page.after.as_deref().map(ItemId::parse_or_unknown),
+            after: page.after().map(ItemId::parse_or_unknown),
         };
         let page = self.store.list_items(user, thread_id, query).await?;
         let page = page.ok_or(ChatError::NotFound)?;

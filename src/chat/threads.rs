@@ -58,7 +58,7 @@ impl ChatService {
         let query = PageQuery {
             limit: page_limit(page.limit, MAX_THREADS),
             order: page.order,
-            after: page.after.as_deref().map(ThreadId::parse_or_unknown),
+            after: page.after().map(ThreadId::parse_or_unknown),
         };
         self.store.list_threads(user, archived, query).await?.ok_or(ChatError::NotFound)
     }
@@ -96,5 +96,5 @@ impl ChatService {
 
 /// How the threads of the REST routes are asked for.
 pub fn latest_first(limit: Option<i64>, after: Option<String>) -> ListParams {
-    ListParams { limit, order: Order::Desc, after: after.filter(|after| !after.is_empty()) }
+    ListParams { limit, order: Order::Desc, after }
 }

@@ -202,6 +202,13 @@ pub struct ListParams {
     pub after: Option<String>,
 }
 
+impl ListParams {
+    /// The cursor; an empty one is none.
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref().filter(|after| !after.is_empty())
+    }
+}
+
 /// Up or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
