@@ -22,10 +22,11 @@ ALTER TABLE task
     ALTER COLUMN updated_at TYPE timestamptz;
 
 UPDATE task
-SET completed = coalesce(completed, false),
+SET title = coalesce(title, ''),
+    completed = coalesce(completed, false),
     created_at = coalesce(created_at, updated_at, now()),
     updated_at = coalesce(updated_at, created_at, now())
-WHERE completed IS NULL OR created_at IS NULL OR updated_at IS NULL;
+WHERE title IS NULL OR completed IS NULL OR created_at IS NULL OR updated_at IS NULL;
 
 ALTER TABLE task
     ALTER COLUMN completed SET DEFAULT false,

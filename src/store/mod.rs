@@ -10,14 +10,15 @@
 //! **What it alters.** U+0000, which PostgreSQL cannot hold, is kept as U+FFFD in all text and
 //! JSON, by both databases. Everything else comes back as it was given, JSON byte for byte.
 //!
-//! [`open`] picks the database by the URL. The two folders hold the same files with the same
+//! [`open()`] picks the database by the URL. The two folders hold the same files with the same
 //! functions in the same order, to be read side by side; what they share, and what is pure, stands
 //! beside them: values to columns (`encode`), rows to records (`decode`), which items are new
-//! (`upsert`).
+//! (`upsert`), which run writes go together (`group`).
 
 mod decode;
 mod encode;
 mod error;
+mod group;
 mod migrations;
 mod open;
 pub mod postgres;

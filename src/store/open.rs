@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use sqlx::migrate::MigrateError;
 
-use super::{BoxError, Store, sqlite::SqliteStore};
+use super::{BoxError, Store, postgres::PostgresStore, sqlite::SqliteStore};
 
 /// How to open a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,9 @@ impl From<MigrateError> for OpenError {
 pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Store>, OpenError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url, options).await?)),
+        Some(("postgres" | "postgresql", _)) => {
+            Ok(Arc::new(PostgresStore::open(url, options).await?))
+        }
         Some((scheme, _)) => Err(OpenError::UnknownScheme(scheme.to_owned())),
         None => Err(OpenError::UnknownScheme(String::new())),
     }

@@ -95,8 +95,3 @@ fn used_elsewhere(id: Uuid) -> StoreError {
 pub(super) fn is_visible_type(kind: &str) -> bool {
     !matches!(kind, "hidden_context_item" | "sdk_hidden_context")
 }
-
-/// How many of these types `message_count` counts.
-pub(super) fn visible_among(kinds: &[String]) -> i64 {
-    kinds.iter().map(|kind| i64::from(is_visible_type(kind))).sum()
-}

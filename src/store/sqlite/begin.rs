@@ -1,9 +1,11 @@
 //! Accepting a run: everything that is promised once the client has its first event, in one
 //! transaction.
 
+use std::collections::HashMap;
+
 use sqlx::SqliteConnection;
 
-use super::{Key, SqliteStore, items, threads};
+use super::{Key, SqliteStore, item_writes, threads};
 use crate::{
     protocol::UserId,
     store::{
@@ -33,14 +35,16 @@ async fn begin(connection: &mut SqliteConnection, run: NewRun) -> Result<Begun> 
         return Ok(refusal);
     }
     let thread_id = run.thread.id();
+    let times = HashMap::from([(thread_id.as_uuid(), run.now)]);
     if let Some(item_id) = run.delete_after
-        && !items::remove_after(connection, thread_id, item_id, run.now).await?
+        && !item_writes::remove_after(connection, thread_id, item_id, &times).await?
     {
         return Ok(Begun::NotFound);
     }
-    items::remove(connection, thread_id, &run.delete_items, run.now).await?;
+    let removed: Vec<_> = run.delete_items.iter().map(|id| (thread_id, *id)).collect();
+    item_writes::remove(connection, &removed, &times).await?;
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));
-    items::put(connection, rows, run.now).await?;
+    item_writes::put(connection, rows, &times).await?;
     insert_run(connection, &run).await?;
     let thread = threads::expect(connection, thread_id).await?;
     Ok(Begun::Started(Box::new(thread)))

@@ -22,7 +22,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SqliteStore {
-    /// Opens the file of a `sqlite:` URL; see [`crate::store::open`].
+    /// Opens the file of a `sqlite:` URL; see [`crate::store::open()`].
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self, OpenError> {
         let path = path_of(url)?;
         let lock = lock(&path)?;

@@ -8,6 +8,7 @@
 mod begin;
 mod connect;
 mod feedback;
+mod item_writes;
 mod items;
 mod run_writes;
 mod runs;
@@ -285,6 +286,6 @@ impl Store for SqliteStore {
         items: &[ThreadItem],
         now: Timestamp,
     ) -> Result<bool> {
-        items::upsert(self, user, thread_id, items, now).await
+        item_writes::upsert(self, user, thread_id, items, now).await
     }
 }

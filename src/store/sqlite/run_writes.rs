@@ -1,25 +1,35 @@
-//! Writing for runs: checkpoints, boundaries and ends, many in one transaction.
+//! Writing for runs: checkpoints, boundaries and ends, many in one transaction and each kind of
+//! row in one statement, so that a thousand live runs cost a handful of statements.
 
+use std::collections::HashSet;
+
+use serde::Serialize;
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
-use super::{Key, SqliteStore, items, threads};
+use super::{Key, SqliteStore, item_writes, threads};
 use crate::{
     protocol::RunId,
     store::{
-        Result, encode,
-        record::{EventChunk, RunWrite, ToolCallRecord, WriteOutcome},
+        Result, decode, encode,
+        group::{Placed, Slice, waves, write_group},
+        record::{RunWrite, ToolCallRecord, WriteOutcome},
     },
 };
 
-/// One write fails alone: its own savepoint is rolled back, the others are committed.
 pub(super) async fn write(store: &SqliteStore, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>> {
+    write_group(writes, |slice| write_slice(store, slice)).await
+}
+
+async fn write_slice(store: &SqliteStore, slice: Slice) -> Result<Vec<WriteOutcome>> {
     store
         .writer
         .write(move |connection| {
             Box::pin(async move {
-                let mut outcomes = Vec::with_capacity(writes.len());
-                for write in writes {
-                    outcomes.push(write_alone(connection, write).await?);
+                let writes = slice.writes();
+                let mut outcomes = vec![WriteOutcome::LeaseLost; writes.len()];
+                for wave in waves(writes) {
+                    write_wave(connection, &wave, &mut outcomes).await?;
                 }
                 Ok(outcomes)
             })
@@ -27,117 +37,186 @@ pub(super) async fn write(store: &SqliteStore, writes: Vec<RunWrite>) -> Result<
         .await
 }
 
-async fn write_alone(connection: &mut SqliteConnection, write: RunWrite) -> Result<WriteOutcome> {
-    let run_id = write.run_id;
-    sqlx::query("SAVEPOINT one_run").execute(&mut *connection).await?;
-    let outcome = match write_one(connection, write).await {
-        Err(error) if error.is_unavailable() => return Err(error),
-        Err(error) => {
-            tracing::error!(run.id = %run_id, error = %error, source = ?error, "write refused");
-            sqlx::query("ROLLBACK TO one_run").execute(&mut *connection).await?;
-            WriteOutcome::Refused
-        }
-        Ok(outcome) => outcome,
-    };
-    sqlx::query("RELEASE one_run").execute(connection).await?;
-    Ok(outcome)
-}
-
-async fn write_one(connection: &mut SqliteConnection, write: RunWrite) -> Result<WriteOutcome> {
-    if !renew(connection, &write).await? {
-        let is_repeated = was_ended_by(connection, &write).await?;
-        return Ok(if is_repeated { WriteOutcome::Written } else { WriteOutcome::LeaseLost });
-    }
-    let RunWrite { run_id, thread_id, now, .. } = write;
-    if let Some(events) = write.events {
-        insert_events(connection, run_id, events).await?;
-    }
-    let rows = encode::written_items(thread_id, &write.items, &write.removed, run_id.as_uuid());
-    items::remove(connection, thread_id, &write.removed, now).await?;
-    items::put(connection, rows, now).await?;
-    for call in write.tool_calls {
-        put_tool_call(connection, run_id, call).await?;
-    }
-    if !write.thread.is_empty() {
-        threads::apply_patch(connection, thread_id, write.thread, now).await?;
-    }
-    Ok(WriteOutcome::Written)
-}
-
-/// Renews the lease and moves the status, if the lease is still the writer's.
-async fn renew(connection: &mut SqliteConnection, write: &RunWrite) -> Result<bool> {
-    let end = write.end.as_ref();
-    let renewed = sqlx::query(
-        "UPDATE run
-        SET lease_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?3,
-            status = ?4,
-            error = ?5,
-            usage = ?6,
-            ended_at = ?7
-        WHERE id = ?1
-            AND lease_token = ?2
-            AND conversation_id = ?8
-            AND status IN ('queued', 'running')",
-    )
-    .bind(write.run_id.key())
-    .bind(write.lease.token)
-    .bind(encode::micros(write.lease.ttl))
-    .bind(encode::status_after(end))
-    .bind(end.and_then(|end| encode::optional_json(end.error.as_ref())))
-    .bind(end.and_then(|end| encode::optional_json(end.usage.as_ref())))
-    .bind(end.map(|_| write.now.as_micros()))
-    .bind(write.thread_id.key())
-    .execute(connection)
-    .await?;
-    Ok(renewed.rows_affected() == 1)
-}
-
-/// Whether this very end is stored already. A writer whose commit was answered by a broken
-/// connection writes again, and must not take its own success for a lost lease.
-async fn was_ended_by(connection: &mut SqliteConnection, write: &RunWrite) -> Result<bool> {
-    let Some(end) = &write.end else { return Ok(false) };
-    let found = sqlx::query(
-        "SELECT id
-        FROM run
-        WHERE id = ?1
-            AND lease_token = ?2
-            AND status = ?3
-            AND ended_at = ?4",
-    )
-    .bind(write.run_id.key())
-    .bind(write.lease.token)
-    .bind(end.status.as_str())
-    .bind(write.now.as_micros())
-    .fetch_optional(connection)
-    .await?;
-    Ok(found.is_some())
-}
-
-async fn insert_events(
+async fn write_wave(
     connection: &mut SqliteConnection,
-    run_id: RunId,
-    events: EventChunk,
+    wave: &[Placed<'_>],
+    outcomes: &mut [WriteOutcome],
 ) -> Result<()> {
+    let renewed = renew(connection, wave).await?;
+    let (held, lost): (Vec<Placed<'_>>, Vec<Placed<'_>>) =
+        wave.iter().partition(|(_, write)| renewed.contains(&write.run_id.as_uuid()));
+    let repeated = find_repeated_ends(connection, &lost).await?;
+    for (place, write) in wave {
+        let run_id = write.run_id.as_uuid();
+        if renewed.contains(&run_id) || repeated.contains(&run_id) {
+            outcomes[*place] = WriteOutcome::Written;
+        }
+    }
+    let held: Vec<&RunWrite> = held.into_iter().map(|(_, write)| write).collect();
+    insert_events(connection, &held).await?;
+    write_items(connection, &held).await?;
+    put_tool_calls(connection, &held).await?;
+    for write in held.into_iter().filter(|write| !write.thread.is_empty()) {
+        threads::apply_patch(connection, write.thread_id, write.thread.clone(), write.now).await?;
+    }
+    Ok(())
+}
+
+/// A lease and the status after the write, for `json_each`.
+#[derive(Serialize)]
+struct Renewal {
+    id: Uuid,
+    conversation_id: Uuid,
+    token: i64,
+    ttl: i64,
+    status: &'static str,
+    error: Option<String>,
+    usage: Option<String>,
+    ended_at: Option<i64>,
+}
+
+impl Renewal {
+    fn new(write: &RunWrite) -> Self {
+        let end = write.end.as_ref();
+        Self {
+            id: write.run_id.as_uuid(),
+            conversation_id: write.thread_id.as_uuid(),
+            token: write.lease.token,
+            ttl: encode::micros(write.lease.ttl),
+            status: encode::status_after(end),
+            error: end.and_then(|end| encode::optional_json(end.error.as_ref())),
+            usage: end.and_then(|end| encode::optional_json(end.usage.as_ref())),
+            ended_at: end.map(|_| write.now.as_micros()),
+        }
+    }
+}
+
+/// Renews the leases and moves the statuses of the runs whose lease is still the writer's; answers
+/// which those are.
+async fn renew(connection: &mut SqliteConnection, wave: &[Placed<'_>]) -> Result<HashSet<Uuid>> {
+    let given: Vec<_> = wave.iter().map(|(_, write)| Renewal::new(write)).collect();
+    let rows = sqlx::query(
+        "UPDATE run
+        SET lease_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (given.value ->> 'ttl'),
+            status = given.value ->> 'status',
+            error = given.value ->> 'error',
+            usage = given.value ->> 'usage',
+            ended_at = given.value ->> 'ended_at'
+        FROM json_each(?1) AS given
+        WHERE run.id = (given.value ->> 'id')
+            AND run.conversation_id = (given.value ->> 'conversation_id')
+            AND run.lease_token = (given.value ->> 'token')
+            AND run.status IN ('queued', 'running')
+        RETURNING run.id",
+    )
+    .bind(encode::json(&given))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(decode::run_id).collect()
+}
+
+/// Whose very end is stored already. A writer whose commit was answered by a broken connection
+/// writes again, and must not take its own success for a lost lease.
+async fn find_repeated_ends(
+    connection: &mut SqliteConnection,
+    lost: &[Placed<'_>],
+) -> Result<HashSet<Uuid>> {
+    let ends: Vec<_> = lost
+        .iter()
+        .filter(|(_, write)| write.end.is_some())
+        .map(|(_, write)| Renewal::new(write))
+        .collect();
+    if ends.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = sqlx::query(
+        "SELECT run.id
+        FROM json_each(?1) AS given
+        JOIN run ON run.id = (given.value ->> 'id')
+        WHERE run.lease_token = (given.value ->> 'token')
+            AND run.status = (given.value ->> 'status')
+            AND run.ended_at = (given.value ->> 'ended_at')",
+    )
+    .bind(encode::json(&ends))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(decode::run_id).collect()
+}
+
+/// A stretch of events, for `json_each`.
+#[derive(Serialize)]
+struct GivenChunk {
+    run_id: Uuid,
+    first_seq: i64,
+    last_seq: i64,
+    payload: String,
+}
+
+async fn insert_events(connection: &mut SqliteConnection, held: &[&RunWrite]) -> Result<()> {
+    let chunks: Vec<_> = held
+        .iter()
+        .filter_map(|write| Some((write.run_id.as_uuid(), write.events.as_ref()?)))
+        .map(|(run_id, chunk)| GivenChunk {
+            run_id,
+            first_seq: encode::integer(chunk.first_seq),
+            last_seq: encode::integer(chunk.last_seq),
+            payload: encode::text(chunk.payload.as_str()),
+        })
+        .collect();
+    if chunks.is_empty() {
+        return Ok(());
+    }
+    // `WHERE true` tells the parser that ON CONFLICT is no join condition.
     sqlx::query(
         "INSERT INTO run_event (run_id, first_seq, last_seq, payload)
-        VALUES (?1, ?2, ?3, ?4)
+        SELECT
+            given.value ->> 'run_id',
+            given.value ->> 'first_seq',
+            given.value ->> 'last_seq',
+            given.value ->> 'payload'
+        FROM json_each(?1) AS given
+        WHERE true
         ON CONFLICT (run_id, last_seq) DO UPDATE
         SET first_seq = excluded.first_seq,
             payload = excluded.payload",
     )
-    .bind(run_id.key())
-    .bind(encode::integer(events.first_seq))
-    .bind(encode::integer(events.last_seq))
-    .bind(encode::text(events.payload))
+    .bind(encode::json(&chunks))
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+async fn write_items(connection: &mut SqliteConnection, held: &[&RunWrite]) -> Result<()> {
+    let times = held.iter().map(|write| (write.thread_id.as_uuid(), write.now)).collect();
+    let removed: Vec<_> = held
+        .iter()
+        .flat_map(|write| write.removed.iter().map(|item_id| (write.thread_id, *item_id)))
+        .collect();
+    let rows = held
+        .iter()
+        .flat_map(|write| {
+            let run_id = write.run_id.as_uuid();
+            encode::written_items(write.thread_id, &write.items, &write.removed, run_id)
+        })
+        .collect();
+    item_writes::remove(connection, &removed, &times).await?;
+    item_writes::put(connection, rows, &times).await
+}
+
+/// A statement for each call: calls are rare beside deltas.
+async fn put_tool_calls(connection: &mut SqliteConnection, held: &[&RunWrite]) -> Result<()> {
+    for write in held {
+        for call in &write.tool_calls {
+            put_tool_call(connection, write.run_id, call).await?;
+        }
+    }
     Ok(())
 }
 
 async fn put_tool_call(
     connection: &mut SqliteConnection,
     run_id: RunId,
-    call: ToolCallRecord,
+    call: &ToolCallRecord,
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO tool_call (
@@ -157,11 +236,11 @@ async fn put_tool_call(
     .bind(i64::from(call.position))
     .bind(i64::from(call.turn))
     .bind(call.item_id.key())
-    .bind(encode::text(call.call_id))
-    .bind(encode::text(call.name))
-    .bind(encode::text(call.arguments))
+    .bind(encode::text(call.call_id.as_str()))
+    .bind(encode::text(call.name.as_str()))
+    .bind(encode::text(call.arguments.as_str()))
     .bind(call.state.as_str())
-    .bind(encode::optional_text(call.output))
+    .bind(encode::optional_text(call.output.clone()))
     .execute(connection)
     .await?;
     Ok(())

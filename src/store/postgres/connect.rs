@@ -1,0 +1,83 @@
+//! Connecting to the server.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{PostgresStore, transaction::Transactions};
+use crate::store::{OpenError, OpenOptions, Result, StoreError, migrations};
+
+/// How long a caller waits for a connection before the store counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Limits kept by the server, so that nothing of ours can hold a lock for long, whatever becomes of
+/// this process. Every statement here takes milliseconds; these are for a server in trouble.
+const SERVER_LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "10s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+];
+
+impl PostgresStore {
+    /// Connects to the server of a `postgres:` URL; see [`crate::store::open()`].
+    pub async fn open(url: &str, options: OpenOptions) -> Result<Self, OpenError> {
+        let server = PgConnectOptions::from_str(url)
+            .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
+            .application_name("chatkit-gateway");
+        migrate(&server).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(server.clone().options(SERVER_LIMITS))
+            .await
+            .map_err(|error| unreachable(&server, error))?;
+        Ok(Self { transactions: Transactions::new(pool.clone()), pool })
+    }
+}
+
+/// On a connection of its own, without the limits: a migration may take long, and the instances
+/// that wait for it too. Closed even after a failure, which frees the lock.
+async fn migrate(server: &PgConnectOptions) -> Result<(), OpenError> {
+    let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, server.connect());
+    let mut connection = connecting
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(|error| unreachable(server, error))?;
+    let outcome = migrations::postgres().run(&mut connection).await;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(error = %error, "connection of the migration not closed cleanly");
+    }
+    outcome.map_err(OpenError::from)
+}
+
+/// Whether the server answers and has every migration.
+pub(super) async fn check(store: &PostgresStore) -> Result<()> {
+    let latest: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&store.pool)
+            .await?;
+    if latest.unwrap_or_default() < migrations::LATEST {
+        return Err(StoreError::Refused("the database lacks migrations".into()));
+    }
+    Ok(())
+}
+
+/// Ends the transactions first, for they need the pool.
+pub(super) async fn close(store: &PostgresStore) {
+    store.transactions.close().await;
+    store.pool.close().await;
+}
+
+/// Names the server without what the URL says about the login.
+fn unreachable(server: &PgConnectOptions, error: sqlx::Error) -> OpenError {
+    let target = format!(
+        "postgres://{}:{}/{}",
+        server.get_host(),
+        server.get_port(),
+        server.get_database().unwrap_or_default(),
+    );
+    OpenError::Unreachable { target, source: Box::new(error) }
+}

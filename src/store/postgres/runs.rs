@@ -1,0 +1,161 @@
+//! Runs: finding, following, taking over and cancelling them.
+
+use std::time::Duration;
+
+use super::PostgresStore;
+use crate::{
+    protocol::{RunId, UserId},
+    store::{
+        Result, decode, encode,
+        record::{EventChunk, RunRecord},
+    },
+};
+
+pub(super) async fn find(
+    store: &PostgresStore,
+    user: &UserId,
+    id: RunId,
+) -> Result<Option<RunRecord>> {
+    sqlx::query(
+        "SELECT
+            id,
+            conversation_id,
+            user_id,
+            status,
+            lease_token,
+            error::text AS error,
+            usage::text AS usage,
+            created_at,
+            ended_at
+        FROM run
+        WHERE id = $1
+            AND user_id = $2",
+    )
+    .bind(id.as_uuid())
+    .bind(user.as_str())
+    .fetch_optional(&store.pool)
+    .await?
+    .as_ref()
+    .map(decode::run)
+    .transpose()
+}
+
+pub(super) async fn list_events(
+    store: &PostgresStore,
+    run_id: RunId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<EventChunk>> {
+    let rows = sqlx::query(
+        "SELECT first_seq, last_seq, payload
+        FROM run_event
+        WHERE run_id = $1
+            AND last_seq > $2
+        ORDER BY last_seq
+        LIMIT $3",
+    )
+    .bind(run_id.as_uuid())
+    .bind(encode::integer(after))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&store.pool)
+    .await?;
+    rows.iter().map(decode::event_chunk).collect()
+}
+
+/// Dead is whose lease ran out by the database's clock. Instances that sweep at once take different
+/// runs: each skips what another has locked.
+pub(super) async fn claim_abandoned(
+    store: &PostgresStore,
+    owner: &str,
+    lease: Duration,
+    limit: usize,
+) -> Result<Vec<RunRecord>> {
+    let owner = owner.to_owned();
+    store
+        .transactions
+        .run(move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::query(
+                    "WITH abandoned AS (
+                        SELECT id
+                        FROM run
+                        WHERE status IN ('queued', 'running')
+                            AND lease_until < now()
+                        ORDER BY created_at, id
+                        LIMIT $3
+                        FOR UPDATE SKIP LOCKED
+                    )
+                    UPDATE run
+                    SET lease_owner = $1,
+                        lease_token = lease_token + 1,
+                        lease_until = now() + $2 * interval '1 microsecond'
+                    FROM abandoned
+                    WHERE run.id = abandoned.id
+                    RETURNING
+                        run.id,
+                        conversation_id,
+                        user_id,
+                        status,
+                        lease_token,
+                        error::text AS error,
+                        usage::text AS usage,
+                        created_at,
+                        ended_at",
+                )
+                .bind(owner)
+                .bind(encode::micros(lease))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(connection)
+                .await?;
+                rows.iter().map(decode::run).collect()
+            })
+        })
+        .await
+}
+
+pub(super) async fn request_cancel(
+    store: &PostgresStore,
+    user: &UserId,
+    id: RunId,
+) -> Result<bool> {
+    let user = user.clone();
+    store
+        .transactions
+        .run(move |connection| {
+            Box::pin(async move {
+                let asked = sqlx::query(
+                    "UPDATE run
+                    SET cancel_requested_at = coalesce(
+                        cancel_requested_at,
+                        now()
+                    )
+                    WHERE id = $1
+                        AND user_id = $2
+                        AND status IN ('queued', 'running')",
+                )
+                .bind(id.as_uuid())
+                .bind(user.as_str())
+                .execute(connection)
+                .await?;
+                Ok(asked.rows_affected() == 1)
+            })
+        })
+        .await
+}
+
+pub(super) async fn list_cancel_requests(
+    store: &PostgresStore,
+    runs: &[RunId],
+) -> Result<Vec<RunId>> {
+    let rows = sqlx::query(
+        "SELECT asked.id
+        FROM unnest($1::uuid[]) AS asked (id)
+        LEFT JOIN run AS r ON r.id = asked.id
+        WHERE r.id IS NULL
+            OR r.cancel_requested_at IS NOT NULL",
+    )
+    .bind(runs.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+    .fetch_all(&store.pool)
+    .await?;
+    rows.iter().map(decode::run_id).collect()
+}
