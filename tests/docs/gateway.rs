@@ -1,6 +1,10 @@
 //! A gateway for one page, as `serve` would build it, with the demo's model behind it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use chatkit_gateway::{
     app::Gateway,
@@ -11,9 +15,10 @@ use chatkit_gateway::{
         scripted_model::{ModelCall, RunningModel, Script, ScriptedModel, Steps},
     },
     protocol::{Timestamp, UserId},
+    telemetry,
 };
 use jsonwebtoken::{EncodingKey, Header};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -49,11 +54,7 @@ impl TestGateway {
         )
         .unwrap();
         let keys = SessionKeys::new(&config.auth.session);
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let metrics = recorder.handle();
-        // The recorder is the process's: pages that are tested in one process share it.
-        let _ = metrics::set_global_recorder(recorder);
-        let gateway = Gateway::build(config, metrics).await.unwrap();
+        let gateway = Gateway::build(config, metrics()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
@@ -83,6 +84,13 @@ impl TestGateway {
         self.hurry.cancel();
         self.tasks.wait().await;
     }
+}
+
+/// The process has one recorder, which the gateways of all tests share.
+fn metrics() -> PrometheusHandle {
+    static METRICS: LazyLock<PrometheusHandle> =
+        LazyLock::new(|| telemetry::start_metrics().unwrap());
+    METRICS.clone()
 }
 
 /// A login as Better Auth makes it, signed with the shared secret.

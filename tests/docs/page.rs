@@ -58,7 +58,11 @@ impl Page {
                 let body = lines.by_ref().map(|(line, _)| line).take_while(|line| *line != "```");
                 blocks.push((number + 1, body.collect::<Vec<_>>().join("\n")));
             } else if line.starts_with("```") {
-                lines.by_ref().map(|(line, _)| line).take_while(|line| *line != "```").for_each(drop);
+                lines
+                    .by_ref()
+                    .map(|(line, _)| line)
+                    .take_while(|line| *line != "```")
+                    .for_each(drop);
             }
         }
         blocks

@@ -15,9 +15,8 @@ const COMMAND: &str = include_str!("../../src/command/mod.rs");
 /// What `.env.example` names, with its value; most are commented out.
 fn example() -> BTreeMap<String, String> {
     let text = Page::read(".env.example").text;
-    let is_name = |name: &str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-    };
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let lines = text.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
     lines
         .filter_map(|line| line.split_once('='))
