@@ -2,7 +2,7 @@
 
 use super::{
     gateway::TestGateway,
-    page::{Page, Step},
+    page::{Expected, Page, Step},
     shell::Transcript,
 };
 
@@ -45,7 +45,7 @@ fn the_api_page_shows_at_least_20_calls_and_8_errors() {
     let steps = Page::read("docs/api.md").steps();
 
     let calls = steps.iter().map(|step| step.script.matches("curl ").count()).sum::<usize>();
-    let is_error = |step: &&Step| step.expected.as_ref().is_some_and(|it| it.is_error());
+    let is_error = |step: &&Step| step.expected.as_ref().is_some_and(Expected::is_error);
     let errors = steps.iter().filter(is_error).count();
 
     assert!(calls >= 20, "{calls} calls");

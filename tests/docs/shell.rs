@@ -1,6 +1,7 @@
 //! Runs the steps of a page in one bash, from top to bottom, as a reader would paste them.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -72,10 +73,10 @@ fn script(folder: &Path, steps: &[Step]) -> String {
     for (number, step) in steps.iter().enumerate() {
         let folder = step_folder(folder, number);
         std::fs::create_dir(&folder).unwrap();
-        script.push_str(&format!("STEP='{}'\n{}\n", folder.display(), step.script));
+        let _ = write!(script, "STEP='{}'\n{}\n", folder.display(), step.script);
     }
     for variable in ["THREAD", "RUN"] {
-        script.push_str(&format!("printf %s \"${variable}\" >{variable}\n"));
+        let _ = writeln!(script, "printf %s \"${variable}\" >{variable}");
     }
     script
 }
