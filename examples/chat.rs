@@ -165,6 +165,7 @@ impl Gateway {
                         return Ok(Turn::Quit);
                     }
                     reading.is_cancelled = true;
+                    print("\n[stopping]\n");
                     self.cancel(&reading.run).await?;
                     continue;
                 }
@@ -230,7 +231,7 @@ fn show(data: &str) {
         Some("thread.item.done") if event["item"]["type"] == "assistant_message" => print("\n"),
         Some("progress_update" | "notice") => {
             let text = event["text"].as_str().or(event["message"].as_str()).unwrap_or_default();
-            print(&format!("[{text}]\n"));
+            print(&format!("\n[{text}]\n"));
         }
         Some("thread.updated") => {
             if let Some(title) = event["thread"]["title"].as_str() {
@@ -255,7 +256,7 @@ fn show_update(update: &Value) {
             let mark = if task["status_indicator"] == "complete" { "done" } else { "…" };
             let title = task["title"].as_str().unwrap_or("tool");
             let content = task["content"].as_str().unwrap_or_default().replace('\n', " ");
-            print(&format!("[{title} {content} {mark}]\n"));
+            print(&format!("\n[{title} {content} {mark}]\n"));
         }
         _ => {}
     }

@@ -46,6 +46,7 @@ pub struct Gateway {
 impl Gateway {
     /// Opens the database, migrates it, and builds the parts.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        install_crypto();
         let store = store::open(config.database_url.as_str(), OpenOptions::default()).await?;
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let agent = model_agent(&config, tools.clone())?;
@@ -60,6 +61,7 @@ impl Gateway {
         agent: Arc<dyn Agent>,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
+        install_crypto();
         let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
         let runs = Runs::new(store.clone(), agent, config.limits);
@@ -97,6 +99,12 @@ impl Gateway {
         state.store.close().await;
         tracing::info!("everything is stored and closed");
     }
+}
+
+/// One provider of cryptography for the process: both the model's client and the key sets' use it.
+fn install_crypto() {
+    // Fails when it is installed already, by us or by the program that embeds us.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// Deletes what has served its time, until the process ends.

@@ -20,7 +20,7 @@ use std::{
 use reqwest::{StatusCode, Url, redirect};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{
     AuthError, Clock, ConfigProblem,
@@ -126,8 +126,7 @@ impl KeyCache {
     /// The set, fetched before if need be.
     async fn current(self: &Arc<Self>) -> Result<Arc<KeySet>, AuthError> {
         let now = self.clock.now();
-        let (age, attempts) = self.read(|state| (state.age(now), state.attempts));
-        match age {
+        match self.read(|state| state.age(now)) {
             Some(age) if age < FRESH_FOR => {}
             Some(_) => {
                 if let Ok(flight) = Arc::clone(&self.flight).try_lock_owned()
@@ -138,9 +137,8 @@ impl KeyCache {
             }
             None => {
                 let flight = Arc::clone(&self.flight).lock_owned().await;
-                let fetched_meanwhile = self.read(|state| state.attempts != attempts);
-                let is_time = self.read(|state| elapsed(state.attempted_at, now, FIRST_PAUSE));
-                if !fetched_meanwhile && is_time {
+                // `now` is from before the wait: who waited for a fetch does not repeat it.
+                if self.read(|state| elapsed(state.attempted_at, now, FIRST_PAUSE)) {
                     self.fetch(flight).await;
                 }
             }
@@ -215,7 +213,7 @@ impl KeyCache {
         let now = self.clock.now();
         match &fetched {
             Ok(keys) => {
-                info!("fetched the login's key set");
+                debug!("fetched the login's key set");
                 keys.log_unusable();
             }
             Err(error) => warn!(%error, "the login's key set cannot be fetched"),

@@ -77,8 +77,6 @@ fn read_file(path: &Path) -> std::io::Result<String> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    // The provider is the process's: both the model's client and the key sets' use it.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 

@@ -14,7 +14,7 @@
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
-//! | `slots` | how many may live at a time |
+//! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
 //! message, the run and the idempotency key are committed. **Done means stored**:
@@ -26,6 +26,7 @@ mod closing;
 mod drive;
 mod escape;
 mod fold;
+mod keys;
 mod log;
 mod outcome;
 mod recovery;
@@ -56,6 +57,7 @@ use crate::{
 };
 
 use drive::Drive;
+use keys::KeyQueue;
 pub use log::{Framing, LogReader, RunLog};
 pub use outcome::StopReason;
 pub use relay::RunEvents;
@@ -219,6 +221,7 @@ struct Inner {
     tasks: TaskTracker,
     live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     slots: Slots,
+    keys: KeyQueue,
     limits: RunLimits,
     /// Names this process in leases.
     owner: String,
@@ -240,6 +243,7 @@ impl Runs {
             tasks: TaskTracker::new(),
             live: Mutex::default(),
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
+            keys: KeyQueue::default(),
             limits,
             owner: RunId::new().to_string(),
             closing: CancellationToken::new(),
@@ -262,16 +266,22 @@ impl Runs {
         if self.inner.closing.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let slot = self.inner.slots.take(&request.user_id)?;
         let writer = self.writer().ok_or(StartError::ShuttingDown)?;
+        // Two requests with one key come one behind the other, so that the second finds the first.
+        let _turn = match &request.idempotency {
+            Some(key) => Some(self.inner.keys.enter(&request.user_id, key).await),
+            None => None,
+        };
+        let slot = match self.inner.slots.take(&request.user_id) {
+            Ok(slot) => slot,
+            // What was begun before needs no place of its own.
+            Err(full) => return self.find_keyed(&request).await?.ok_or(full)?,
+        };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
         let thread = match self.inner.store.begin_run(new).await? {
             Begun::Started(thread) => *thread,
-            Begun::Busy(run) => return Err(StartError::Busy(run)),
-            Begun::Replay(run_id, thread_id) => return Ok(Started::Before { run_id, thread_id }),
-            Begun::KeyReused => return Err(StartError::KeyReused),
-            Begun::NotFound => return Err(StartError::NotFound),
+            refusal => return refused(refusal),
         };
         let live = Arc::new(LiveRun {
             id: run_id,
@@ -289,6 +299,16 @@ impl Runs {
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
         Ok(Started::Now(live))
+    }
+
+    /// What came of the request's key before, if it has one that was used.
+    async fn find_keyed(
+        &self,
+        request: &StartRun,
+    ) -> Result<Option<Result<Started, StartError>>, StartError> {
+        let Some(key) = &request.idempotency else { return Ok(None) };
+        let found = self.inner.store.find_keyed_run(&request.user_id, key).await?;
+        Ok(found.map(refused))
     }
 
     fn new_run(&self, request: &StartRun) -> NewRun {
@@ -393,6 +413,16 @@ impl Runs {
 
     fn locked_writer(&self) -> MutexGuard<'_, Option<Writer>> {
         self.inner.writer.lock().expect("no panic happens while the writer is locked")
+    }
+}
+
+/// What it means that a run was not begun.
+fn refused(begun: Begun) -> Result<Started, StartError> {
+    match begun {
+        Begun::Replay(run_id, thread_id) => Ok(Started::Before { run_id, thread_id }),
+        Begun::Busy(run) => Err(StartError::Busy(run)),
+        Begun::KeyReused => Err(StartError::KeyReused),
+        Begun::NotFound | Begun::Started(_) => Err(StartError::NotFound),
     }
 }
 

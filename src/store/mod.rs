@@ -36,8 +36,9 @@ use crate::protocol::{
     ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId, request::FeedbackKind,
 };
 use record::{
-    Begun, EventChunk, History, ItemRecord, NewRun, NewTask, NewThread, RunRecord, RunWrite,
-    SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+    Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread, RunRecord,
+    RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord,
+    WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -170,6 +171,10 @@ pub trait Store: Send + Sync + 'static {
     /// Accepts a run: the thread when it is new, the items, the run and the idempotency key, all
     /// in one transaction, or nothing of it. At most one run of a thread is queued or running.
     async fn begin_run(&self, run: NewRun) -> Result<Begun>;
+
+    /// What the user's key that is still good was used for: [`Begun::Replay`] or
+    /// [`Begun::KeyReused`]. `None` when it was not used.
+    async fn find_keyed_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Begun>>;
 
     /// Writes for many runs in one transaction; answers one outcome for each, in order. A write
     /// whose lease token is not the run's current one, or whose run has ended or is gone, changes

@@ -3,14 +3,16 @@
 //! Two dialects are spoken, OpenAI's Responses API ([`responses`]) and Chat Completions
 //! ([`chat_completions`]); both answer in the vocabulary of [`ModelEvent`]. What all servers have
 //! in common (connection, status, retry, Server-Sent Events, time-outs) is in [`client`] and
-//! [`event_source`].
+//! `event_source`.
 //!
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
 
 pub mod chat_completions;
 pub mod client;
-pub mod event_source;
+mod event_source;
+mod failure;
+mod redact;
 pub mod responses;
 
 use std::{pin::Pin, time::Duration};
@@ -200,7 +202,8 @@ pub enum ModelEvent {
         /// has no such thing.
         item: Option<Value>,
     },
-    /// A function call, whole: it may be run once the answer has [finished](Self::Finished).
+    /// A function call, whole. It may be run once the answer has [finished](Self::Finished), and
+    /// only if that was not for a limit or a filter.
     FunctionCall {
         /// Which output item.
         index: usize,

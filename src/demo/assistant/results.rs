@@ -16,7 +16,8 @@ fn sentence(tool: &str, output: &str) -> String {
     if tool == "list_tasks" {
         return list(&value);
     }
-    let task = ["task", "data"].iter().find_map(|name| value.get(name)).unwrap_or(&value);
+    let task =
+        ["deleted", "task", "data"].iter().find_map(|name| value.get(name)).unwrap_or(&value);
     let Some(named) = named(task) else { return plain(tool, output) };
     match tool {
         "add_task" => format!("Added {named} to your list."),
@@ -60,13 +61,15 @@ fn list(value: &Value) -> String {
     let Some(tasks) = member.unwrap_or(value).as_array() else {
         return plain("list_tasks", &value.to_string());
     };
+    let omitted = value["omitted"].as_u64().map(|more| format!("\n… and {more} more."));
     let count = match tasks.len() {
         0 => return "There are no tasks. Say *add a task buy milk* to make one.".to_owned(),
-        1 => "There is one task:".to_owned(),
-        count => format!("There are {count} tasks:"),
+        1 if omitted.is_none() => "There is one task:".to_owned(),
+        count if omitted.is_none() => format!("There are {count} tasks:"),
+        count => format!("The first {count} of your tasks:"),
     };
     let lines = tasks.iter().filter_map(line);
-    std::iter::once(count + "\n").chain(lines).collect::<Vec<_>>().join("\n")
+    std::iter::once(count + "\n").chain(lines).chain(omitted).collect::<Vec<_>>().join("\n")
 }
 
 fn line(task: &Value) -> Option<String> {
@@ -99,6 +102,16 @@ mod tests {
             ("add_task", r#"{"task":{"id":3,"title":"a"}}"#, "Added **a** (task 3) to your list."),
             ("complete_task", task, "Done: **Buy milk** (task 3) is complete."),
             ("delete_task", r#"{"task_id":3,"status":"deleted"}"#, "Deleted task 3."),
+            (
+                "delete_task",
+                r#"{"deleted":{"id":3,"title":"Buy milk"}}"#,
+                "Deleted **Buy milk** (task 3).",
+            ),
+            (
+                "list_tasks",
+                r#"{"tasks":[{"id":1,"title":"a"},{"id":2,"title":"b"}],"omitted":2}"#,
+                "The first 2 of your tasks:\n\n- [ ] **a** (task 1)\n- [ ] **b** (task 2)\n\n… and 2 more.",
+            ),
             (
                 "list_tasks",
                 r#"{"data":[]}"#,

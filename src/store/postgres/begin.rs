@@ -106,6 +106,29 @@ async fn find_key(
     Ok(decode::used_key(&row)?.answer(key))
 }
 
+/// What a key that is still good was used for.
+pub(super) async fn find_keyed_run(
+    store: &PostgresStore,
+    user: &UserId,
+    key: &IdempotencyKey,
+) -> Result<Option<Begun>> {
+    let row = sqlx::query(
+        "SELECT fingerprint, run_id, conversation_id
+        FROM idempotency_key
+        WHERE user_id = $1
+            AND route = $2
+            AND key = $3
+            AND created_at >= $4",
+    )
+    .bind(user.as_str())
+    .bind(encode::text(key.route.as_str()))
+    .bind(encode::text(key.key.as_str()))
+    .bind(OffsetDateTime::from(key.not_before))
+    .fetch_optional(&store.pool)
+    .await?;
+    row.map(|row| Ok(decode::used_key(&row)?.answer(key))).transpose()
+}
+
 /// Makes sure of the thread: that it is the user's, and has no run. Answers a refusal.
 async fn enter_thread(connection: &mut PgConnection, run: &NewRun) -> Result<Option<Begun>> {
     let id = match &run.thread {
@@ -129,7 +152,7 @@ async fn insert_run(connection: &mut PgConnection, run: &NewRun) -> Result<bool>
         "INSERT INTO run (
             id, conversation_id, user_id, status, lease_owner, lease_token, lease_until, created_at
         )
-        VALUES ($1, $2, $3, 'queued', $4, $5, now() + $6 * interval '1 microsecond', $7)
+        VALUES ($1, $2, $3, 'running', $4, $5, now() + $6 * interval '1 microsecond', $7)
         ON CONFLICT (conversation_id) WHERE status IN ('queued', 'running') DO NOTHING",
     )
     .bind(run.id.as_uuid())

@@ -104,6 +104,29 @@ async fn find_key(
     Ok(decode::used_key(&row)?.answer(key))
 }
 
+/// What a key that is still good was used for.
+pub(super) async fn find_keyed_run(
+    store: &SqliteStore,
+    user: &UserId,
+    key: &IdempotencyKey,
+) -> Result<Option<Begun>> {
+    let row = sqlx::query(
+        "SELECT fingerprint, run_id, conversation_id
+        FROM idempotency_key
+        WHERE user_id = ?1
+            AND route = ?2
+            AND key = ?3
+            AND created_at >= ?4",
+    )
+    .bind(user.as_str())
+    .bind(encode::text(key.route.as_str()))
+    .bind(encode::text(key.key.as_str()))
+    .bind(key.not_before.as_micros())
+    .fetch_optional(&store.readers)
+    .await?;
+    row.map(|row| Ok(decode::used_key(&row)?.answer(key))).transpose()
+}
+
 /// Makes sure of the thread: that it is the user's, and has no run. Answers a refusal.
 async fn enter_thread(connection: &mut SqliteConnection, run: &NewRun) -> Result<Option<Begun>> {
     let id = match &run.thread {
@@ -126,7 +149,7 @@ async fn insert_run(connection: &mut SqliteConnection, run: &NewRun) -> Result<(
             id, conversation_id, user_id, status, lease_owner, lease_token, lease_until, created_at
         )
         VALUES (
-            ?1, ?2, ?3, 'queued', ?4, ?5,
+            ?1, ?2, ?3, 'running', ?4, ?5,
             CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?6, ?7
         )",
     )

@@ -28,8 +28,9 @@ use super::{
     PageQuery, Result, Store,
     decode::Columns,
     record::{
-        Begun, EventChunk, History, ItemRecord, NewRun, NewTask, NewThread, RunRecord, RunWrite,
-        SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+        Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread,
+        RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
+        ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -177,6 +178,10 @@ impl Store for SqliteStore {
 
     async fn begin_run(&self, run: NewRun) -> Result<Begun> {
         begin::begin_run(self, run).await
+    }
+
+    async fn find_keyed_run(&self, user: &UserId, key: &IdempotencyKey) -> Result<Option<Begun>> {
+        begin::find_keyed_run(self, user, key).await
     }
 
     async fn write_runs(&self, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>> {

@@ -68,6 +68,18 @@ impl Client {
         self.stream("/chatkit", &json!({ "type": kind, "params": params })).await
     }
 
+    /// The same, asked again while the thread is busy: the server learns a moment later than the
+    /// client that a reader has left.
+    pub(crate) async fn chatkit_stream_once_free(&self, kind: &str, params: &Value) -> EventStream {
+        let body = json!({ "type": kind, "params": params });
+        loop {
+            let response = self.request(Method::POST, "/chatkit").json(&body).send().await.unwrap();
+            if response.status() != StatusCode::CONFLICT {
+                return EventStream::of(response).await;
+            }
+        }
+    }
+
     /// A request of the ChatKit protocol that is answered by JSON.
     pub(crate) async fn chatkit(&self, kind: &str, params: &Value) -> Answer {
         self.post("/chatkit", &json!({ "type": kind, "params": params })).await

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chatkit_gateway::demo::scripted_model::{ModelCall, RunningModel, ScriptedModel, Script, Step, Steps};
+use chatkit_gateway::demo::scripted_model::{
+    ModelCall, RunningModel, Script, ScriptedModel, Step, Steps,
+};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -36,7 +38,10 @@ impl TestModel {
     }
 
     /// The next call is answered with these steps.
-    pub(crate) fn will_play(&self, steps: impl IntoIterator<Item = Step, IntoIter: Send + 'static>) {
+    pub(crate) fn will_play(
+        &self,
+        steps: impl IntoIterator<Item = Step, IntoIter: Send + 'static>,
+    ) {
         self.answers.0.lock().unwrap().push_back(Box::pin(stream::iter(steps)));
     }
 

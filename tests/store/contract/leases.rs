@@ -51,7 +51,7 @@ pub(crate) async fn a_stale_token_writes_nothing(store: &dyn Store) {
     assert!(texts(store, run.1).await.is_empty());
     assert_eq!(store.list_run_events(run.0, 0, 10).await.unwrap(), []);
     let found = store.find_run(&alice(), run.0).await.unwrap().unwrap();
-    assert_eq!(found.status, RunStatus::Queued);
+    assert_eq!(found.status, RunStatus::Running);
 }
 
 pub(crate) async fn a_claim_takes_the_right_to_write(store: &dyn Store) {

@@ -248,7 +248,7 @@ pub(crate) async fn a_run_is_found_by_its_user_only(store: &dyn Store) {
         id: run_id,
         thread_id,
         user_id: alice(),
-        status: RunStatus::Queued,
+        status: RunStatus::Running,
         lease_token: lease(1).token,
         error: None,
         usage: None,
