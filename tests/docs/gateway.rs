@@ -39,8 +39,6 @@ pub(crate) struct TestGateway {
 
 impl TestGateway {
     pub(crate) async fn start(database: &str) -> Self {
-        // The process's, which both the model's client and the key sets use.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let model = ScriptedModel::new(Assistant).start().await.unwrap();
         let config = Config::from_vars(
             |name| match name {
