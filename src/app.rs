@@ -9,10 +9,14 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    agent::{Agent, ModelAgent, model_agent::ModelAgentConfig},
+    agent::{
+        Agent, ModelAgent, TitleMaker,
+        model_agent::ModelAgentConfig,
+        titles::{FirstWords, ModelTitles},
+    },
     auth::{Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{Config, ModelApi, ModelConfig},
+    config::{Config, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
@@ -43,28 +47,41 @@ pub struct Gateway {
     drain: Duration,
 }
 
+/// What an embedder may bring of its own.
+pub struct Parts {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// What `/mcp` serves.
+    pub tools: ToolRegistry,
+    /// Who answers.
+    pub agent: Arc<dyn Agent>,
+    /// How new threads get their titles, if they do.
+    pub titles: Option<Arc<dyn TitleMaker>>,
+}
+
 impl Gateway {
     /// Opens the database, migrates it, and builds the parts.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {
         install_crypto();
         let store = store::open(config.database_url.as_str(), OpenOptions::default()).await?;
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
-        let agent = model_agent(&config, tools.clone())?;
-        Self::with_agent(config, store, tools, agent, metrics).await
+        let model = upstream(&config.model)?;
+        let titles = titles(&config, &model);
+        let agent = model_agent(&config, model, tools.clone());
+        Self::with_parts(config, Parts { store, tools, agent, titles }, metrics).await
     }
 
-    /// The same with an agent of one's own.
-    pub async fn with_agent(
+    /// The same with parts of one's own.
+    pub async fn with_parts(
         config: Config,
-        store: Arc<dyn Store>,
-        tools: ToolRegistry,
-        agent: Arc<dyn Agent>,
+        parts: Parts,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         install_crypto();
+        let Parts { store, tools, agent, titles } = parts;
         let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
-        let runs = Runs::new(store.clone(), agent, config.limits);
+        let runs = Runs::new(store.clone(), agent, titles, config.limits);
         let chat = ChatService::new(store.clone(), runs);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
@@ -130,16 +147,25 @@ async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
     }
 }
 
-fn model_agent(config: &Config, tools: ToolRegistry) -> anyhow::Result<Arc<dyn Agent>> {
+fn model_agent(config: &Config, model: Arc<dyn Model>, tools: ToolRegistry) -> Arc<dyn Agent> {
     let agent = &config.file.agent;
-    let model = upstream(&config.model)?;
     let settings = ModelAgentConfig {
         model: config.model.model.clone(),
         allowed_models: agent.models.clone(),
         instructions: agent.instructions.clone(),
         ..ModelAgentConfig::default()
     };
-    Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+    Arc::new(ModelAgent::new(model, tools, settings))
+}
+
+fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>> {
+    match config.titles {
+        Titles::Model => {
+            Some(Arc::new(ModelTitles::new(model.clone(), config.model.model.clone())))
+        }
+        Titles::FirstWords => Some(Arc::new(FirstWords)),
+        Titles::Off => None,
+    }
 }
 
 fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {

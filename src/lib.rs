@@ -21,7 +21,7 @@
 //! | [`demo`] | a scripted model, for the demo and for tests |
 //!
 //! An application that brings its own agent implements [`agent::Agent`] and serves it with
-//! [`app::Gateway::with_agent`].
+//! [`app::Gateway::with_parts`].
 
 pub mod agent;
 pub mod app;

@@ -7,6 +7,7 @@ pub mod bridge;
 mod conversation;
 pub mod history;
 pub mod model_agent;
+pub mod titles;
 mod tool_turn;
 
 use std::{
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub use model_agent::ModelAgent;
+pub use titles::TitleMaker;
 
 /// What an agent yields. It is written as a generator:
 ///
@@ -204,6 +206,11 @@ impl ThreadHandle {
             state.thread.title.clone_from(&title);
             state.changes.title = Some(title);
         });
+    }
+
+    /// Takes note of a title that is kept already.
+    pub(crate) fn note_title(&self, title: &str) {
+        self.with(|state| state.thread.title = Some(title.to_owned()));
     }
 
     /// Another status.

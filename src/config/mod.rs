@@ -286,7 +286,7 @@ mod tests {
         .unwrap_err();
 
         for name in [
-            "BETTER_AUTH_SECRET",
+            "BETTER_AUTH",
             "BIND_ADDR",
             "OPENAI_API_KEY",
             "OPENAI_API",

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::protocol::ItemId;
 
-use super::log::{Segment, TextSegment};
+use super::segment::{Segment, TextSegment};
 
 /// Stored events that cannot be read: a bug, or another version's.
 #[derive(Debug, thiserror::Error)]

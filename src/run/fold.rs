@@ -5,7 +5,7 @@ use crate::protocol::{
     item::{AssistantContent, AssistantMessage, GeneratedImage},
 };
 
-use super::log::Segment;
+use super::segment::Segment;
 
 /// Items that were added and are neither done nor removed, in the order of their beginning.
 #[derive(Debug, Default)]

@@ -7,20 +7,22 @@
 //! Text is kept as it is sent, JSON-escaped, so that a reader copies bytes and nothing more.
 
 use std::{
-    collections::BTreeSet,
-    fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::{
     protocol::{ItemId, ThreadEvent},
     store::record::EventChunk,
 };
 
-use super::{chunk, escape::escape_into};
+use super::{
+    chunk,
+    readers::Readers,
+    segment::{Framing, Segment, TextSegment},
+};
 
 /// A reader is given at most about this many bytes at a time, so that one far behind does not make
 /// the process hold the whole answer once more for it.
@@ -46,99 +48,15 @@ struct State {
     readers: Readers,
 }
 
-/// A stretch of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
-    /// One event.
-    Event {
-        /// Its number.
-        seq: u64,
-        /// Its JSON.
-        json: Bytes,
-    },
-    /// Deltas of one part of one message.
-    Text(TextSegment),
-}
-
-/// Deltas of one part of one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextSegment {
-    /// The number of the first delta.
-    pub(super) first_seq: u64,
-    /// The message.
-    pub(super) item_id: ItemId,
-    /// Which part of it.
-    pub(super) content_index: usize,
-    /// The text, JSON-escaped.
-    pub(super) text: String,
-    /// Where each delta ends in the text.
-    pub(super) ends: Vec<u32>,
-}
-
-impl Segment {
-    pub(super) fn first_seq(&self) -> u64 {
-        match self {
-            Self::Event { seq, .. } => *seq,
-            Self::Text(text) => text.first_seq,
-        }
-    }
-
-    pub(super) fn last_seq(&self) -> u64 {
-        match self {
-            Self::Event { seq, .. } => *seq,
-            Self::Text(text) => text.first_seq + text.ends.len() as u64 - 1,
-        }
-    }
-
-    /// Appends the event's JSON, or that of the deltas numbered above `after`, merged.
-    pub(super) fn write_json(&self, after: u64, out: &mut BytesMut) {
-        match self {
-            Self::Event { json, .. } => out.extend_from_slice(json),
-            Self::Text(segment) => {
-                let skipped = usize::try_from((after + 1).saturating_sub(segment.first_seq))
-                    .unwrap_or(usize::MAX);
-                let start = match skipped {
-                    0 => 0,
-                    skipped => segment
-                        .ends
-                        .get(skipped - 1)
-                        .map_or(segment.text.len(), |end| *end as usize),
-                };
-                segment.write_delta(&segment.text[start..], out);
-            }
-        }
-    }
-}
-
-impl TextSegment {
-    fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
-        let _ = write!(
-            out,
-            r#"{{"type":"thread.item.updated","item_id":"{}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{},"delta":"{escaped}"}}}}"#,
-            self.item_id, self.content_index,
-        );
-    }
-}
-
-/// How a reader wants its events framed.
+/// What came of an event that is none of the drive's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// As the official SDK: `data: {json}` and an empty line.
-    Plain,
-    /// With a line `id: RUN_ID:SEQ` before it, so that the reader can come back.
-    WithId(crate::protocol::RunId),
-}
-
-impl Framing {
-    /// Appends the frame of a segment's events above `after`.
-    pub(super) fn write(self, segment: &Segment, after: u64, out: &mut BytesMut) {
-        if let Self::WithId(run) = self {
-            let _ = writeln!(out, "id: {run}:{}", segment.last_seq());
-        }
-        out.extend_from_slice(b"data: ");
-        segment.write_json(after, out);
-        out.extend_from_slice(b"\n\n");
-    }
+pub(super) enum Interjection {
+    /// It was appended.
+    Done,
+    /// Something is held back: try again in a moment.
+    NotNow,
+    /// The log has ended.
+    TooLate,
 }
 
 impl RunLog {
@@ -156,6 +74,21 @@ impl RunLog {
         let mut state = self.state();
         state.push(event);
         state.show();
+    }
+
+    /// Appends an event that is none of the drive's. Not while something is held back, which must
+    /// not be shown with it, nor behind the end.
+    pub(super) fn interject(&self, event: &ThreadEvent) -> Interjection {
+        let mut state = self.state();
+        if state.ended {
+            return Interjection::TooLate;
+        }
+        if state.visible_seq < state.last_seq {
+            return Interjection::NotNow;
+        }
+        state.push(event);
+        state.show();
+        Interjection::Done
     }
 
     /// Appends an event that no reader sees before [`release`](Self::release): it says that
@@ -280,16 +213,6 @@ impl State {
     }
 }
 
-impl TextSegment {
-    /// Appends a delta; answers by how many bytes the text grew.
-    fn push(&mut self, delta: &str) -> usize {
-        let before = self.text.len();
-        escape_into(delta, &mut self.text);
-        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
-        self.text.len() - before
-    }
-}
-
 /// A position in a log. Dropping it is leaving.
 #[derive(Debug)]
 pub struct LogReader {
@@ -340,44 +263,6 @@ impl LogReader {
 impl Drop for LogReader {
     fn drop(&mut self) {
         self.log.state().readers.leave(self.id);
-    }
-}
-
-/// Who reads, and who of them waits.
-#[derive(Debug, Default)]
-struct Readers {
-    waiting: Vec<Option<Waker>>,
-    free: BTreeSet<usize>,
-}
-
-impl Readers {
-    fn join(&mut self) -> usize {
-        self.free.pop_first().unwrap_or_else(|| {
-            self.waiting.push(None);
-            self.waiting.len() - 1
-        })
-    }
-
-    fn leave(&mut self, id: usize) {
-        self.waiting[id] = None;
-        self.free.insert(id);
-    }
-
-    fn register(&mut self, id: usize, waker: &Waker) {
-        let slot = &mut self.waiting[id];
-        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *slot = Some(waker.clone());
-        }
-    }
-
-    fn wake(&mut self) {
-        for waker in self.waiting.iter_mut().filter_map(Option::take) {
-            waker.wake();
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.waiting.len() - self.free.len()
     }
 }
 

@@ -8,12 +8,13 @@
 //! | file | does |
 //! |---|---|
 //! | `drive` | the task that owns a run |
-//! | `log` | a run's events in memory, for any number of readers |
+//! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
+//! | `titling` | a thread's title, beside its first answer |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
@@ -29,9 +30,12 @@ mod fold;
 mod keys;
 mod log;
 mod outcome;
+mod readers;
 mod recovery;
 mod relay;
+mod segment;
 mod slots;
+mod titling;
 mod writer;
 
 use std::{
@@ -45,7 +49,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    agent::{Agent, HistorySource, ThreadHandle, Turn},
+    agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
     protocol::{
         RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId, event::StreamOptions,
         item::InferenceOptions,
@@ -58,9 +62,10 @@ use crate::{
 
 use drive::Drive;
 use keys::KeyQueue;
-pub use log::{Framing, LogReader, RunLog};
+pub use log::{LogReader, RunLog};
 pub use outcome::StopReason;
 pub use relay::RunEvents;
+pub use segment::Framing;
 use slots::{Slot, Slots};
 use writer::Writer;
 
@@ -100,6 +105,7 @@ pub struct LiveRun {
     pub thread_id: ThreadId,
     /// Whose it is.
     pub user_id: UserId,
+    thread: ThreadHandle,
     log: Arc<RunLog>,
     stop: Stop,
     ended: CancellationToken,
@@ -214,6 +220,7 @@ pub struct Runs {
 struct Inner {
     store: Arc<dyn Store>,
     agent: Arc<dyn Agent>,
+    titles: Option<Arc<dyn TitleMaker>>,
     /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
@@ -231,13 +238,19 @@ struct Inner {
 
 impl Runs {
     /// The engine, with its writer and its upkeep started.
-    pub fn new(store: Arc<dyn Store>, agent: Arc<dyn Agent>, limits: RunLimits) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        agent: Arc<dyn Agent>,
+        titles: Option<Arc<dyn TitleMaker>>,
+        limits: RunLimits,
+    ) -> Self {
         let (writer, writing) = Writer::new(store.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
             store,
             agent,
+            titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
             tasks: TaskTracker::new(),
@@ -287,6 +300,7 @@ impl Runs {
             id: run_id,
             thread_id: thread.id,
             user_id: request.user_id.clone(),
+            thread: ThreadHandle::new(thread.clone()),
             log: Arc::new(RunLog::new()),
             stop: Stop::default(),
             ended: CancellationToken::new(),
@@ -295,7 +309,8 @@ impl Runs {
         });
         announce(&live.log, &request, &thread);
         self.live().insert(run_id, live.clone());
-        let turn = self.turn(&live, request, thread);
+        self.begin_title(&live, &request, &thread);
+        let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
         Ok(Started::Now(live))
@@ -329,17 +344,28 @@ impl Runs {
         Lease { owner: self.inner.owner.clone(), token, ttl: LEASE }
     }
 
-    fn turn(&self, live: &LiveRun, request: StartRun, thread: ThreadRecord) -> Turn {
-        let history = StoredHistory { store: self.inner.store.clone(), thread_id: thread.id };
+    fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
+        let history = StoredHistory { store: self.inner.store.clone(), thread_id: live.thread_id };
         Turn {
             run_id: live.id,
             user_id: request.user_id,
-            thread: ThreadHandle::new(thread),
+            thread: live.thread.clone(),
             input: Some(request.input),
             options: request.options,
             history: Arc::new(history),
             cancel: live.stop.token.clone(),
         }
+    }
+
+    /// A thread whose first message this is gets a title.
+    fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
+        let Some(maker) = &self.inner.titles else { return };
+        if thread.title.is_some() || thread.message_count > 1 {
+            return;
+        }
+        let text = request.input.kind.plain_text();
+        let titling = titling::give_title(self.clone(), live.clone(), maker.clone(), text);
+        self.inner.tasks.spawn(titling);
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive) {

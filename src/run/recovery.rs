@@ -15,7 +15,8 @@ use crate::{
 };
 
 use super::{
-    LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, log::Segment, outcome::Failure, relay,
+    LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, outcome::Failure, relay,
+    segment::Segment,
 };
 
 /// How often dead processes' runs are looked for.

@@ -21,7 +21,8 @@ use crate::{
 
 use super::{
     Runs, chunk,
-    log::{Framing, LogReader, Segment},
+    log::LogReader,
+    segment::{Framing, Segment},
 };
 
 /// How often a run of another process is looked at.

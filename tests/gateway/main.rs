@@ -6,6 +6,7 @@
 
 mod support;
 
+mod adoption;
 mod bad_input;
 mod cancel;
 mod chatkit;
@@ -18,5 +19,6 @@ mod resume;
 mod shutdown;
 mod streaming;
 mod threads;
+mod titles;
 mod tools;
 mod upstream_failure;

@@ -25,7 +25,7 @@ impl TestDatabase {
         Self { url, _folder: Some(folder) }
     }
 
-    async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is set");
         let options: PgConnectOptions = server.parse().unwrap();
         let mut connection = options.connect().await.unwrap();

@@ -72,10 +72,6 @@ impl Voice {
         self.0.send(Step::text(text)).unwrap();
     }
 
-    pub(crate) fn play(&self, step: Step) {
-        self.0.send(step).unwrap();
-    }
-
     pub(crate) fn finish(self) {
         drop(self);
     }

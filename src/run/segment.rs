@@ -1,0 +1,114 @@
+//! Stretches of events, and how they are written for readers.
+
+use std::fmt::Write as _;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::protocol::{ItemId, RunId};
+
+use super::escape::escape_into;
+
+/// A stretch of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// One event.
+    Event {
+        /// Its number.
+        seq: u64,
+        /// Its JSON.
+        json: Bytes,
+    },
+    /// Deltas of one part of one message.
+    Text(TextSegment),
+}
+
+/// Deltas of one part of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TextSegment {
+    /// The number of the first delta.
+    pub(super) first_seq: u64,
+    /// The message.
+    pub(super) item_id: ItemId,
+    /// Which part of it.
+    pub(super) content_index: usize,
+    /// The text, JSON-escaped.
+    pub(super) text: String,
+    /// Where each delta ends in the text.
+    pub(super) ends: Vec<u32>,
+}
+
+impl Segment {
+    pub(super) fn first_seq(&self) -> u64 {
+        match self {
+            Self::Event { seq, .. } => *seq,
+            Self::Text(text) => text.first_seq,
+        }
+    }
+
+    pub(super) fn last_seq(&self) -> u64 {
+        match self {
+            Self::Event { seq, .. } => *seq,
+            Self::Text(text) => text.first_seq + text.ends.len() as u64 - 1,
+        }
+    }
+
+    /// Appends the event's JSON, or that of the deltas numbered above `after`, merged.
+    pub(super) fn write_json(&self, after: u64, out: &mut BytesMut) {
+        match self {
+            Self::Event { json, .. } => out.extend_from_slice(json),
+            Self::Text(segment) => {
+                let skipped = usize::try_from((after + 1).saturating_sub(segment.first_seq))
+                    .unwrap_or(usize::MAX);
+                let start = match skipped {
+                    0 => 0,
+                    skipped => segment
+                        .ends
+                        .get(skipped - 1)
+                        .map_or(segment.text.len(), |end| *end as usize),
+                };
+                segment.write_delta(&segment.text[start..], out);
+            }
+        }
+    }
+}
+
+impl TextSegment {
+    fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
+        let _ = write!(
+            out,
+            r#"{{"type":"thread.item.updated","item_id":"{}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{},"delta":"{escaped}"}}}}"#,
+            self.item_id, self.content_index,
+        );
+    }
+}
+
+/// How a reader wants its events framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// As the official SDK: `data: {json}` and an empty line.
+    Plain,
+    /// With a line `id: RUN_ID:SEQ` before it, so that the reader can come back.
+    WithId(RunId),
+}
+
+impl Framing {
+    /// Appends the frame of a segment's events above `after`.
+    pub(super) fn write(self, segment: &Segment, after: u64, out: &mut BytesMut) {
+        if let Self::WithId(run) = self {
+            let _ = writeln!(out, "id: {run}:{}", segment.last_seq());
+        }
+        out.extend_from_slice(b"data: ");
+        segment.write_json(after, out);
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+impl TextSegment {
+    /// Appends a delta; answers by how many bytes the text grew.
+    pub(super) fn push(&mut self, delta: &str) -> usize {
+        let before = self.text.len();
+        escape_into(delta, &mut self.text);
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        self.text.len() - before
+    }
+}
