@@ -1,0 +1,99 @@
+//! `.env.example` and the README name the variables that the code reads, and no others.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use chatkit_gateway::config::{Config, ConfigError};
+
+use super::page::Page;
+
+/// Read by the command line, before there is a configuration.
+const COMMAND: &str = include_str!("../../src/command/mod.rs");
+
+/// What `.env.example` names, with its value; most are commented out.
+fn example() -> BTreeMap<String, String> {
+    let text = Page::read(".env.example").text;
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let lines = text.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+    lines
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| is_name(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into()))
+}
+
+/// The variables that the code asks for.
+fn asked_for() -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    // Once with nothing, once with a key set, since some are asked for in one mode only.
+    for jwks in [None, Some("https://app.example/api/auth/jwks")] {
+        let _ = read(|name| {
+            names.borrow_mut().insert(name.to_owned());
+            jwks.filter(|_| name == "BETTER_AUTH_JWKS_URL").map(str::to_owned)
+        });
+    }
+    let mut names = names.into_inner();
+    let of_command = COMMAND.split("var(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    names.extend(of_command.map(str::to_owned));
+    names
+}
+
+#[test]
+fn the_example_names_every_variable_that_is_read_and_no_other() {
+    let named: BTreeSet<String> = example().into_keys().collect();
+
+    assert_eq!(named, asked_for());
+}
+
+#[test]
+fn the_readme_has_every_variable_in_its_table() {
+    let readme = Page::read("README.md").text;
+
+    for name in asked_for() {
+        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the table");
+    }
+}
+
+#[test]
+fn the_example_is_a_configuration_once_its_blanks_are_filled() {
+    let example = example();
+    let text = Page::read(".env.example").text;
+    let blanks: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_suffix('=')).collect();
+    assert_eq!(blanks.iter().filter(|name| !name.starts_with('#')).count(), 3);
+
+    let config = read(|name| {
+        if !blanks.contains(name) {
+            return example.get(name).cloned();
+        }
+        Some(match name {
+            "BETTER_AUTH_JWKS_URL" => "https://app.example/api/auth/jwks".to_owned(),
+            _ => "a-value-of-at-least-thirty-two-bytes".to_owned(),
+        })
+    });
+
+    assert!(config.is_ok(), "{}", config.unwrap_err());
+}
+
+#[test]
+fn the_values_of_the_example_are_the_defaults() {
+    let needed = |name: &str| {
+        let value = "a-value-of-at-least-thirty-two-bytes";
+        matches!(name, "OPENAI_API_KEY" | "BETTER_AUTH_SECRET").then(|| value.to_owned())
+    };
+    let example = example();
+
+    let with_example = read(|name| {
+        let value = example.get(name).filter(|value| !value.is_empty()).cloned();
+        value.or_else(|| needed(name))
+    });
+    let without = read(needed);
+
+    assert_eq!(format!("{:?}", with_example.unwrap()), format!("{:?}", without.unwrap()));
+}
