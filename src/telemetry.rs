@@ -1,7 +1,7 @@
 //! Logs and metrics of the process.
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,12 @@ pub enum LogFormat {
 /// Starts logging to standard error. `filter` is what `RUST_LOG` takes.
 ///
 /// Standard output stays free for what commands print.
-pub fn start_logging(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+///
+/// # Errors
+///
+/// When the filter cannot be read.
+pub fn start_logging(format: LogFormat, filter: &str) -> Result<(), ParseError> {
+    let filter = EnvFilter::try_new(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => {
@@ -28,6 +32,7 @@ pub fn start_logging(format: LogFormat, filter: &str) {
             registry.with(layer).init();
         }
     }
+    Ok(())
 }
 
 /// Seconds, from a fast commit to a slow model.

@@ -122,7 +122,7 @@ impl ChatService {
                 run_id,
                 thread_id,
                 is_replay: true,
-                events: self.watch_run(user, run_id, 0).await?,
+                events: self.watch_run(user, run_id, 0).await?.1,
             },
         })
     }
@@ -157,13 +157,14 @@ impl ChatService {
         self.store.find_run(user, id).await?.ok_or(ChatError::NotFound)
     }
 
-    /// The events of one of the user's runs above `after`: those that were, then those that come.
+    /// The thread of one of the user's runs, and the run's events above `after`: those that were,
+    /// then those that come.
     pub async fn watch_run(
         &self,
         user: &UserId,
         id: RunId,
         after: u64,
-    ) -> Result<RunEvents, ChatError> {
+    ) -> Result<(ThreadId, RunEvents), ChatError> {
         self.runs.watch(user, id, after).await?.ok_or(ChatError::NotFound)
     }
 

@@ -5,6 +5,7 @@ mod token;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
+use anyhow::Context as _;
 use chatkit_gateway::{
     config::Config,
     store,
@@ -43,11 +44,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
         _ => {}
     }
-    let format = match var("LOG_FORMAT").as_deref() {
-        Some("json") => LogFormat::Json,
-        _ => LogFormat::Text,
-    };
-    telemetry::start_logging(format, &var("RUST_LOG").unwrap_or_else(|| "info".to_owned()));
+    if let Err(error) = start_logging() {
+        return failed(&error);
+    }
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(),
         Command::Demo(args) => serve::demo(args),
@@ -58,6 +57,17 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+fn start_logging() -> anyhow::Result<()> {
+    let set = |name| var(name).filter(|value| !value.is_empty());
+    let format = match set("LOG_FORMAT").as_deref() {
+        Some("json") => LogFormat::Json,
+        None | Some("text") => LogFormat::Text,
+        Some(_) => anyhow::bail!("LOG_FORMAT must be text or json"),
+    };
+    telemetry::start_logging(format, set("RUST_LOG").as_deref().unwrap_or("info"))
+        .context("RUST_LOG cannot be read")
 }
 
 /// An error is for the person at the terminal, whatever the log's form and level.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use chatkit_gateway::{
-    auth::SessionKeys,
+    auth::{MAX_DETACHED_TTL, SessionKeys},
     config::Config,
     protocol::{Timestamp, UserId},
 };
@@ -27,6 +27,10 @@ pub(super) struct TokenArgs {
 pub(super) fn print(args: &TokenArgs) -> anyhow::Result<()> {
     let user = UserId::parse(&args.user)
         .map_err(|_| anyhow!("--user must have 1 to 255 bytes and no control characters"))?;
+    if args.ttl > MAX_DETACHED_TTL {
+        let longest = humantime::format_duration(MAX_DETACHED_TTL);
+        return Err(anyhow!("--ttl must be at most {longest}"));
+    }
     let keys = SessionKeys::new(&Config::auth(var)?.session);
     println!("{}", keys.issue_detached(&user, args.ttl, Timestamp::now()).token);
     Ok(())

@@ -9,8 +9,6 @@ mod vars;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use axum::http::HeaderValue;
-
 use crate::{auth::AuthConfig, run::RunLimits};
 
 pub use file::{AgentFile, ConfigFile};
@@ -35,7 +33,7 @@ pub struct Config {
     /// The structured part.
     pub file: ConfigFile,
     /// Origins whose pages may call.
-    pub cors_origins: Vec<HeaderValue>,
+    pub cors_origins: Vec<String>,
     /// Bounds of runs.
     pub limits: RunLimits,
     /// How new threads get their titles.

@@ -2,8 +2,6 @@
 
 use std::{str::FromStr, time::Duration};
 
-use axum::http::HeaderValue;
-
 use super::{ConfigError, Problem};
 
 /// Reads variables; one that is empty counts as unset.
@@ -74,16 +72,15 @@ impl<'a> Vars<'a> {
     }
 
     /// Origins, comma-separated: scheme, host and port and nothing else.
-    pub(super) fn origins(&mut self, name: &str) -> Vec<HeaderValue> {
+    pub(super) fn origins(&mut self, name: &str) -> Vec<String> {
         let list = self.optional(name).unwrap_or_default();
-        let mut origins = Vec::new();
-        for origin in list.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
-            match origin.parse().ok().filter(|_| is_origin(origin)) {
-                Some(value) => origins.push(value),
-                None => self.problem(name, "must be origins such as https://app.example.com"),
-            }
+        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let (origins, others): (Vec<&str>, Vec<&str>) =
+            origins.partition(|origin| is_origin(origin));
+        if !others.is_empty() {
+            self.problem(name, "must be origins such as https://app.example.com");
         }
-        origins
+        origins.into_iter().map(str::to_owned).collect()
     }
 
     /// The configuration, if nothing was wrong.
@@ -106,6 +103,8 @@ fn is_http_url(url: &str) -> bool {
 
 fn is_origin(origin: &str) -> bool {
     split_scheme(origin).is_some_and(|host| {
-        !host.is_empty() && !host.contains(['/', '?', '#', '@', '*']) && host.is_ascii()
+        !host.is_empty()
+            && !host.contains(['/', '?', '#', '@', '*'])
+            && host.bytes().all(|byte| byte.is_ascii_graphic())
     })
 }

@@ -83,8 +83,7 @@ pub(super) async fn post_message(
 
 /// The events of a run that was just started, or was by the same request before.
 pub(super) fn stream(sent: Sent, framing: Framing) -> Response<Body> {
-    let mut response = sse::respond(sent.run_id, sent.events, framing);
-    response.headers_mut().insert(sse::THREAD_ID, sse::header_of(&sent.thread_id));
+    let mut response = sse::respond(sent.run_id, sent.thread_id, sent.events, framing);
     mark_replay(&mut response, sent.is_replay);
     response
 }

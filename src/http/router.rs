@@ -23,7 +23,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct RouterOptions {
     /// Origins whose pages may call, exactly.
-    pub cors_origins: Vec<HeaderValue>,
+    pub cors_origins: Vec<String>,
 }
 
 /// All routes. `shutdown` ends what the MCP server holds open.
@@ -66,17 +66,17 @@ pub fn router(state: AppState, options: RouterOptions, shutdown: CancellationTok
         .with_state(state)
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::render))
-        .layer(cors(options.cors_origins))
+        .layer(cors(&options.cors_origins))
         .layer(from_fn(observe::observe))
 }
 
 /// Any host will do: every request needs a token that a browser does not send by itself.
 fn mcp_settings(options: &RouterOptions) -> McpSettings {
-    let origins = options.cors_origins.iter().filter_map(|origin| origin.to_str().ok());
-    McpSettings { allowed_hosts: Vec::new(), allowed_origins: origins.map(str::to_owned).collect() }
+    McpSettings { allowed_hosts: Vec::new(), allowed_origins: options.cors_origins.clone() }
 }
 
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
     let exposed: [HeaderName; 5] =
         [sse::RUN_ID, sse::THREAD_ID, sse::REPLAYED, observe::REQUEST_ID, header::RETRY_AFTER];
     CorsLayer::new()

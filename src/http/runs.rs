@@ -76,8 +76,8 @@ pub(super) async fn watch_run(
             }
             None => query.after.unwrap_or(0),
         };
-    let events = state.chat.watch_run(&user, id, after).await?;
-    Ok(sse::respond(id, events, Framing::WithId(id)))
+    let (thread_id, events) = state.chat.watch_run(&user, id, after).await?;
+    Ok(sse::respond(id, thread_id, events, Framing::WithId(id)))
 }
 
 /// `RUN_ID:SEQ` of this run, or `SEQ` alone.

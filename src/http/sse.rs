@@ -16,7 +16,7 @@ use hyper::body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    protocol::RunId,
+    protocol::{RunId, ThreadId},
     run::{Framing, RunEvents},
 };
 
@@ -34,7 +34,12 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-rep
 
 /// Answers with a run's events. `X-Accel-Buffering` and `no-transform` keep proxies from holding
 /// them back.
-pub(super) fn respond(run_id: RunId, events: RunEvents, framing: Framing) -> Response<Body> {
+pub(super) fn respond(
+    run_id: RunId,
+    thread_id: ThreadId,
+    events: RunEvents,
+    framing: Framing,
+) -> Response<Body> {
     let mut response = Response::new(Body::new(EventBody::new(events, framing)));
     let headers = response.headers_mut();
     let fixed = HeaderValue::from_static;
@@ -42,11 +47,12 @@ pub(super) fn respond(run_id: RunId, events: RunEvents, framing: Framing) -> Res
     headers.insert(header::CACHE_CONTROL, fixed("no-cache, no-transform"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), fixed("no"));
     headers.insert(RUN_ID, header_of(&run_id));
+    headers.insert(THREAD_ID, header_of(&thread_id));
     response
 }
 
 /// An identifier as a header's value.
-pub(super) fn header_of(id: &impl ToString) -> HeaderValue {
+fn header_of(id: &impl ToString) -> HeaderValue {
     HeaderValue::try_from(id.to_string()).expect("an identifier is visible ASCII")
 }
 

@@ -341,6 +341,9 @@ impl Drive {
             Err(lost) => lost,
         };
         let (status, _) = outcome.statuses();
+        if let Some(failure) = outcome.failure() {
+            tracing::warn!(run.id = %self.run.id, error.code = failure.error.code, "run failed");
+        }
         let is_ended = match outcome {
             Outcome::LeaseLost => false,
             Outcome::DatabaseAway => {

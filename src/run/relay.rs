@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use futures_util::Stream;
 
 use crate::{
-    protocol::{RunId, UserId},
+    protocol::{RunId, ThreadId, UserId},
     store::{Store, StoreError, record::RunRecord},
 };
 
@@ -82,19 +82,21 @@ impl From<LogReader> for RunEvents {
 }
 
 impl Runs {
-    /// The user's run with a reader of its events above `after`; `None` when it is not the user's.
+    /// The thread of the user's run, and a reader of the run's events above `after`; `None` when
+    /// it is not the user's.
     pub async fn watch(
         &self,
         user: &UserId,
         id: RunId,
         after: u64,
-    ) -> Result<Option<RunEvents>, StoreError> {
+    ) -> Result<Option<(ThreadId, RunEvents)>, StoreError> {
         if let Some(run) = self.find_live(id).filter(|run| run.user_id == *user) {
-            return Ok(Some(run.read(after).into()));
+            return Ok(Some((run.thread_id, run.read(after).into())));
         }
         let Some(run) = self.inner.store.find_run(user, id).await? else { return Ok(None) };
+        let thread_id = run.thread_id;
         let segments = Box::pin(stored(self.inner.store.clone(), run, after));
-        Ok(Some(RunEvents { source: Source::Stored { segments, after } }))
+        Ok(Some((thread_id, RunEvents { source: Source::Stored { segments, after } })))
     }
 }
 
