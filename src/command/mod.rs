@@ -7,9 +7,8 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use chatkit_gateway::{
-    config::Config,
-    store,
-    telemetry::{self, LogFormat},
+    config::{Config, LogConfig},
+    store, telemetry,
 };
 use clap::{Parser, Subcommand};
 
@@ -60,14 +59,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 }
 
 fn start_logging() -> anyhow::Result<()> {
-    let set = |name| var(name).filter(|value| !value.is_empty());
-    let format = match set("LOG_FORMAT").as_deref() {
-        Some("json") => LogFormat::Json,
-        None | Some("text") => LogFormat::Text,
-        Some(_) => anyhow::bail!("LOG_FORMAT must be text or json"),
-    };
-    telemetry::start_logging(format, set("RUST_LOG").as_deref().unwrap_or("info"))
-        .context("RUST_LOG cannot be read")
+    let LogConfig { format, filter } = LogConfig::from_vars(var)?;
+    telemetry::start_logging(format, &filter).context("RUST_LOG cannot be read")
 }
 
 /// An error is for the person at the terminal, whatever the log's form and level.

@@ -9,7 +9,7 @@ mod vars;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{auth::AuthConfig, run::RunLimits};
+use crate::{auth::AuthConfig, run::RunLimits, telemetry::LogFormat};
 
 pub use file::{AgentFile, ConfigFile};
 use vars::Vars;
@@ -40,6 +40,28 @@ pub struct Config {
     pub titles: Titles,
     /// How long live runs may go on after SIGTERM.
     pub drain: Duration,
+}
+
+/// What is logged, and how: of every command, read before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How log lines look.
+    pub format: LogFormat,
+    /// What `RUST_LOG` takes.
+    pub filter: String,
+}
+
+impl LogConfig {
+    /// Reads it through `lookup`.
+    pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut vars = Vars::new(&lookup);
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let config = Self {
+            format: vars.choice("LOG_FORMAT", &formats),
+            filter: vars.text("RUST_LOG", "info"),
+        };
+        vars.finish(config)
+    }
 }
 
 /// The model's API.

@@ -5,12 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use chatkit_gateway::config::{Config, ConfigError};
+use chatkit_gateway::config::{Config, ConfigError, LogConfig};
 
 use super::page::Page;
-
-/// Read by the command line, before there is a configuration.
-const COMMAND: &str = include_str!("../../src/command/mod.rs");
 
 /// What `.env.example` names, with its value; most are commented out.
 fn example() -> BTreeMap<String, String> {
@@ -39,10 +36,11 @@ fn asked_for() -> BTreeSet<String> {
             jwks.filter(|_| name == "BETTER_AUTH_JWKS_URL").map(str::to_owned)
         });
     }
-    let mut names = names.into_inner();
-    let of_command = COMMAND.split("var(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    names.extend(of_command.map(str::to_owned));
-    names
+    let _ = LogConfig::from_vars(|name| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    });
+    names.into_inner()
 }
 
 #[test]
