@@ -170,10 +170,11 @@ fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>
 
 fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
     let client = UpstreamClient::new(UpstreamConfig {
+        base_url: config.base_url.clone(),
         api_key: config.api_key.clone(),
         first_byte_timeout: config.first_byte_timeout,
         idle_timeout: config.idle_timeout,
-        ..UpstreamConfig::new(&config.base_url)
+        ..UpstreamConfig::default()
     })?;
     Ok(match config.api {
         ModelApi::Responses => Arc::new(ResponsesModel::new(client)),

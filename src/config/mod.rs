@@ -9,13 +9,18 @@ mod vars;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{auth::AuthConfig, run::RunLimits, telemetry::LogFormat};
+use crate::{
+    auth::AuthConfig,
+    run::RunLimits,
+    telemetry::LogFormat,
+    upstream::client::{ApiKey, UpstreamConfig},
+};
 
 pub use file::{AgentFile, ConfigFile};
 use vars::Vars;
 
 /// OpenAI's own API.
-pub const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+pub const OPENAI_BASE_URL: &str = UpstreamConfig::OPENAI;
 /// The model of a turn unless the configuration or the request names another: a small one.
 const DEFAULT_MODEL: &str = "gpt-5-mini";
 
@@ -65,12 +70,12 @@ impl LogConfig {
 }
 
 /// The model's API.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ModelConfig {
     /// Where it is; ends in `/v1`.
     pub base_url: String,
     /// The key; some servers need none.
-    pub api_key: Option<String>,
+    pub api_key: Option<ApiKey>,
     /// Which of the two APIs.
     pub api: ModelApi,
     /// The model of a turn unless the request names an allowed one.
@@ -79,19 +84,6 @@ pub struct ModelConfig {
     pub first_byte_timeout: Duration,
     /// How long an answer may pause.
     pub idle_timeout: Duration,
-}
-
-impl std::fmt::Debug for ModelConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelConfig")
-            .field("base_url", &self.base_url)
-            .field("api_key", &self.api_key.as_ref().map(|_| "…"))
-            .field("api", &self.api)
-            .field("model", &self.model)
-            .field("first_byte_timeout", &self.first_byte_timeout)
-            .field("idle_timeout", &self.idle_timeout)
-            .finish()
-    }
 }
 
 /// Which of the two model APIs.
@@ -213,7 +205,7 @@ impl Config {
 
 fn model(vars: &mut Vars<'_>) -> ModelConfig {
     let base_url = vars.url("OPENAI_BASE_URL", OPENAI_BASE_URL);
-    let api_key = vars.optional("OPENAI_API_KEY");
+    let api_key = vars.optional("OPENAI_API_KEY").map(ApiKey::new);
     if api_key.is_none() && base_url == OPENAI_BASE_URL {
         vars.problem("OPENAI_API_KEY", "is needed for OpenAI; other servers: set OPENAI_BASE_URL");
     }

@@ -1,175 +1,227 @@
-//! Server-Sent Events of a model's answer: the only place that knows `reqwest-eventsource`.
+//! Server-Sent Events of one POST, by `reqwest-eventsource`: no other file knows that crate.
 //!
-//! The crate was made for endless feeds and has three traps, each met here:
+//! What the crate must be kept from, and how (read in its sources, 0.6.0, and tried):
 //!
-//! - By default it **posts again** after every end, good or bad: an endless series of paid calls.
-//!   [`retry::Never`] is set before anything is polled.
-//! - Its parser **panics** on a leading byte-order mark: the panic is caught and is an error.
-//! - It hides comments, which servers send to say that they are still at work. Bytes of any kind
-//!   wake the task, so a waker of ours notes the time of each wake-up.
+//! * It sends the POST again after every end, the ordinary one included: [`retry::Never`], and
+//!   the source is dropped at the first error and by [`EventReader::close`].
+//! * Its parser panics when the body begins with a byte-order mark: the panic ends the answer as
+//!   [`UpstreamError::Unreadable`].
+//! * It swallows comments, which must count as signs of life: see [`Activity`].
+//! * It has no time-outs: see [`Limits`].
+//! * It drops an event that no blank line follows before the end of the body. Whether the answer
+//!   is whole is decided by its terminal mark alone, so this cannot pass for success.
+//! * It buffers an unfinished event without a limit and shows neither the bytes nor the headers of
+//!   a good answer: the size of an event is checked once the event is whole.
 
 use std::{
-    panic::AssertUnwindSafe,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, Stream};
-use reqwest::{RequestBuilder, Response, StatusCode};
-use reqwest_eventsource::{Error as SourceError, Event, EventSource as Source, retry};
-use tokio::time::{Instant, timeout, timeout_at};
+use futures_util::{StreamExt, task::AtomicWaker};
+use reqwest::{RequestBuilder, Response};
+use reqwest_eventsource::{Error as SourceError, Event, EventSource, retry};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{UpstreamError, redact};
+use super::UpstreamError;
 
-/// How long a server may take, and how much it may say.
+/// How long to wait for an answer and how much of it to take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) first_byte: Duration,
-    pub(super) idle: Duration,
-    pub(super) max_event_bytes: usize,
+pub(crate) struct Limits {
+    /// From the request to the head of the answer, and from the last byte before the first event:
+    /// some servers send the head at once and read the prompt then.
+    pub(crate) first_byte: Duration,
+    /// From byte to byte after the first event. Comments count.
+    pub(crate) idle: Duration,
+    /// Of the data of one event.
+    pub(crate) event_bytes: usize,
+    /// Of the data of all events.
+    pub(crate) answer_bytes: usize,
 }
 
-/// What came instead of a stream of events.
-#[derive(Debug)]
-pub(super) enum Refusal {
+/// Why there is no stream of events.
+pub(crate) enum OpenError {
     /// No connection: nothing was sent.
-    Unreachable(reqwest::Error),
-    /// The connection broke before there was a status: it may have been answered, and billed.
-    Broken(reqwest::Error),
-    /// Nothing came within the time for it.
-    TimedOut,
+    Connect(reqwest::Error),
     /// Another status than 200.
-    Status(StatusCode, Box<Response>),
-    /// Something else than events.
+    Status(Box<Response>),
+    /// Status 200, but no event stream.
     NotEvents(Box<Response>),
-    /// The request cannot be sent: a bug.
-    Invalid(String),
+    /// The request was sent; what became of it is unknown.
+    Lost(UpstreamError),
 }
 
-/// The events of one answer. Dropping it closes the connection.
-pub(super) struct EventSource {
-    source: Pin<Box<Source>>,
+/// Reads the events of one answer. Dropping it closes the connection.
+pub(crate) struct EventReader {
+    /// `None` once closed.
+    source: Option<EventSource>,
+    limits: Limits,
+    state: State,
+    taken_bytes: usize,
+    silent_since: Instant,
+    alarm: Pin<Box<Sleep>>,
     activity: Arc<Activity>,
-    bounds: Bounds,
+    /// Wakes `activity`; kept because making one costs an atomic operation a poll.
+    waker: Waker,
 }
 
-impl EventSource {
-    /// Sends the request, once, and waits until the answer begins.
-    pub(super) async fn open(request: RequestBuilder, bounds: Bounds) -> Result<Self, Refusal> {
+/// How far an answer has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sent,
+    Opened,
+    Begun,
+}
+
+impl EventReader {
+    /// Sends the request, once, and waits for the head of the answer.
+    pub(crate) async fn open(request: RequestBuilder, limits: Limits) -> Result<Self, OpenError> {
         let mut source =
-            Source::new(request).map_err(|error| Refusal::Invalid(error.to_string()))?;
+            EventSource::new(request).expect("the body is in memory, so the request is cloneable");
         source.set_retry_policy(Box::new(retry::Never));
-        let activity = Arc::new(Activity::new());
-        let mut opened = Self { source: Box::pin(source), activity, bounds };
-        match timeout(bounds.first_byte, opened.poll_once()).await {
-            Err(_) => Err(Refusal::TimedOut),
-            Ok(Ok(Some(Ok(Event::Open)))) => Ok(opened),
-            Ok(Ok(Some(Err(error)))) => Err(refusal(error)),
-            Ok(Ok(None | Some(Ok(Event::Message(_))))) => {
-                Err(Refusal::Invalid("the event source did not begin with its head".to_owned()))
+        let mut reader = Self::new(source, limits);
+        match poll_fn(|cx| reader.poll_event(cx)).await {
+            Ok(Some(Ok(_opened))) => Ok(reader),
+            Ok(Some(Err(SourceError::InvalidStatusCode(_, answer)))) => {
+                Err(OpenError::Status(Box::new(answer)))
             }
-            Ok(Err(error)) => Err(Refusal::Invalid(error.to_string())),
+            Ok(Some(Err(SourceError::InvalidContentType(_, answer)))) => {
+                Err(OpenError::NotEvents(Box::new(answer)))
+            }
+            Ok(Some(Err(SourceError::Transport(error)))) if error.is_connect() => {
+                Err(OpenError::Connect(error.without_url()))
+            }
+            Ok(Some(Err(error))) => Err(OpenError::Lost(broken(error))),
+            Ok(None) => Err(OpenError::Lost(UpstreamError::Truncated(None))),
+            Err(error) => Err(OpenError::Lost(error)),
         }
     }
 
-    /// The data of the next event; `None` at the end of the body, which alone does not say whether
-    /// the answer is whole.
-    pub(super) async fn next(&mut self) -> Result<Option<String>, UpstreamError> {
-        self.activity.touch();
-        let item = loop {
-            let deadline = self.activity.last() + self.bounds.idle;
-            if let Ok(item) = timeout_at(deadline, self.poll_once()).await {
-                break item?;
-            }
-            // A comment may have moved the deadline meanwhile.
-            if self.activity.last() + self.bounds.idle <= Instant::now() {
-                return Err(UpstreamError::TimedOut { waited_for: "go on" });
-            }
+    fn new(source: EventSource, limits: Limits) -> Self {
+        let now = Instant::now();
+        let activity = Arc::new(Activity::default());
+        Self {
+            source: Some(source),
+            limits,
+            state: State::Sent,
+            taken_bytes: 0,
+            silent_since: now,
+            alarm: Box::pin(sleep_until(now + limits.first_byte)),
+            waker: Waker::from(Arc::clone(&activity)),
+            activity,
+        }
+    }
+
+    /// The data of the next event, lines joined by LF; `None` at the end of the body. After an
+    /// error or the end it stays at `None`. Cancel safe.
+    pub(crate) async fn next_data(&mut self) -> Result<Option<String>, UpstreamError> {
+        let taken = match poll_fn(|cx| self.poll_event(cx)).await {
+            Ok(Some(Ok(Event::Message(message)))) => self.admit(message.data).map(Some),
+            // The opening is given once, and `open` took it.
+            Ok(Some(Ok(Event::Open) | Err(SourceError::StreamEnded)) | None) => Ok(None),
+            Ok(Some(Err(error))) => Err(broken(error)),
+            Err(error) => Err(error),
         };
-        match item {
-            None | Some(Err(SourceError::StreamEnded)) => Ok(None),
-            Some(Ok(Event::Open)) => Ok(Some(String::new())),
-            Some(Ok(Event::Message(message)))
-                if message.data.len() > self.bounds.max_event_bytes =>
-            {
-                Err(UpstreamError::Unreadable { reason: "an event is too large".to_owned() })
-            }
-            Some(Ok(Event::Message(message))) => Ok(Some(message.data)),
-            Some(Err(SourceError::Transport(error))) => {
-                Err(UpstreamError::Truncated(Some(redact::without_url(error).into())))
-            }
-            Some(Err(error)) => Err(UpstreamError::Unreadable { reason: kind_of(&error) }),
+        if !matches!(taken, Ok(Some(_))) {
+            self.close();
         }
+        taken
     }
 
-    async fn poll_once(&mut self) -> Result<Option<Result<Event, SourceError>>, UpstreamError> {
-        let (source, activity) = (&mut self.source, &self.activity);
-        let next = std::future::poll_fn(|cx| activity.poll(source.as_mut(), cx));
-        AssertUnwindSafe(next).catch_unwind().await.map_err(|_| UpstreamError::Unreadable {
-            reason: "the event parser cannot read its beginning".to_owned(),
-        })
+    /// Closes the connection, which stops the model.
+    pub(crate) fn close(&mut self) {
+        self.source = None;
     }
-}
 
-fn refusal(error: SourceError) -> Refusal {
-    match error {
-        SourceError::InvalidStatusCode(status, response) => {
-            Refusal::Status(status, Box::new(response))
+    fn admit(&mut self, data: String) -> Result<String, UpstreamError> {
+        self.taken_bytes = self.taken_bytes.saturating_add(data.len());
+        if data.len() > self.limits.event_bytes {
+            return Err(UpstreamError::unreadable("an event is larger than allowed"));
         }
-        SourceError::InvalidContentType(_, response) => Refusal::NotEvents(Box::new(response)),
-        SourceError::Transport(error) if error.is_connect() => {
-            Refusal::Unreachable(redact::without_url(error))
+        if self.taken_bytes > self.limits.answer_bytes {
+            return Err(UpstreamError::unreadable("the answer is larger than allowed"));
         }
-        SourceError::Transport(error) => Refusal::Broken(redact::without_url(error)),
-        error => Refusal::Invalid(kind_of(&error)),
-    }
-}
-
-/// The kind of an error, without what it quotes of the stream.
-fn kind_of(error: &SourceError) -> String {
-    match error {
-        SourceError::Utf8(_) => "it is not UTF-8".to_owned(),
-        SourceError::Parser(_) => "it is no stream of events".to_owned(),
-        _ => "it broke the rules of event streams".to_owned(),
-    }
-}
-
-/// When something last came, be it a comment.
-struct Activity {
-    last: Mutex<Instant>,
-    /// The task that waits. Kept here so that one waker serves all polls.
-    task: Mutex<Option<Waker>>,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self { last: Mutex::new(Instant::now()), task: Mutex::new(None) }
+        Ok(data)
     }
 
-    fn touch(&self) {
-        *self.last.lock().expect("no panic happens while locked") = Instant::now();
-    }
-
-    fn last(&self) -> Instant {
-        *self.last.lock().expect("no panic happens while locked")
-    }
-
-    /// Polls with a waker that notes the time.
-    fn poll<S: Stream>(
-        self: &Arc<Self>,
-        source: Pin<&mut S>,
+    /// The next thing of the source, or an error when there is none in time.
+    fn poll_event(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<S::Item>> {
-        let mut task = self.task.lock().expect("no panic happens while locked");
-        if !task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *task = Some(cx.waker().clone());
+    ) -> Poll<Result<Option<SourceItem>, UpstreamError>> {
+        self.activity.task.register(cx.waker());
+        let woken = self.activity.woken.swap(false, Ordering::AcqRel);
+        if woken && self.state != State::Sent {
+            self.silent_since = Instant::now();
         }
-        drop(task);
-        let waker = Waker::from(self.clone());
-        source.poll_next(&mut Context::from_waker(&waker))
+        let Some(source) = &mut self.source else { return Poll::Ready(Ok(None)) };
+        let mut source_cx = Context::from_waker(&self.waker);
+        // The state of a source that panicked is not looked at again: it is dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| source.poll_next_unpin(&mut source_cx)));
+        match polled {
+            Ok(Poll::Ready(item)) => {
+                self.note_progress(item.as_ref());
+                Poll::Ready(Ok(item))
+            }
+            Ok(Poll::Pending) => self.poll_alarm(cx).map(Err),
+            Err(_panic) => {
+                self.close();
+                Poll::Ready(Err(UpstreamError::unreadable("the event parser failed")))
+            }
+        }
     }
+
+    fn note_progress(&mut self, item: Option<&SourceItem>) {
+        self.silent_since = Instant::now();
+        match item {
+            Some(Ok(Event::Open)) => self.state = State::Opened,
+            Some(Ok(Event::Message(_))) if self.state != State::Begun => {
+                self.state = State::Begun;
+                // The alarm is set to the other limit, which may be the longer one.
+                self.alarm.as_mut().reset(self.silent_since + self.limits.idle);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ready once there was silence for too long. The alarm is not moved at every event: when it
+    /// goes off too early it is set again.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<UpstreamError> {
+        let (limit, waited_for) = match self.state {
+            State::Sent | State::Opened => (self.limits.first_byte, "begin to answer"),
+            State::Begun => (self.limits.idle, "go on"),
+        };
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let deadline = self.silent_since + limit;
+            if deadline <= Instant::now() {
+                self.close();
+                return Poll::Ready(UpstreamError::TimedOut { waited_for });
+            }
+            self.alarm.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+type SourceItem = Result<Event, SourceError>;
+
+/// Notices that bytes came although no event did.
+///
+/// The crate shows neither comments nor bytes. But while a body is read, nothing wakes its task
+/// except bytes and the end, so a wake-up of the source is a sign of life of the server. The
+/// reader's own task cannot stand for it: it is also woken by timers and by whatever its owner
+/// waits for besides.
+#[derive(Default)]
+struct Activity {
+    woken: AtomicBool,
+    task: AtomicWaker,
 }
 
 impl Wake for Activity {
@@ -178,9 +230,20 @@ impl Wake for Activity {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.touch();
-        if let Some(task) = &*self.task.lock().expect("no panic happens while locked") {
-            task.wake_by_ref();
+        self.woken.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+/// What a failure in the middle of an answer means. Messages of the parser are left out: they hold
+/// the text that it could not read.
+fn broken(error: SourceError) -> UpstreamError {
+    match error {
+        SourceError::Transport(error) => {
+            UpstreamError::Truncated(Some(Box::new(error.without_url())))
         }
+        SourceError::Utf8(_) => UpstreamError::unreadable("it is not UTF-8"),
+        SourceError::StreamEnded => UpstreamError::Truncated(None),
+        _ => UpstreamError::unreadable("it is no event stream"),
     }
 }

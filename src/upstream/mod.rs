@@ -3,16 +3,17 @@
 //! Two dialects are spoken, OpenAI's Responses API ([`responses`]) and Chat Completions
 //! ([`chat_completions`]); both answer in the vocabulary of [`ModelEvent`]. What all servers have
 //! in common (connection, status, retry, Server-Sent Events, time-outs) is in [`client`] and
-//! `event_source`.
+//! [`event_source`].
 //!
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
 
+mod answer;
 pub mod chat_completions;
 pub mod client;
-mod event_source;
-mod failure;
-mod redact;
+pub mod event_source;
+mod json;
+mod provider_error;
 pub mod responses;
 
 use std::{pin::Pin, time::Duration};
@@ -202,8 +203,7 @@ pub enum ModelEvent {
         /// has no such thing.
         item: Option<Value>,
     },
-    /// A function call, whole. It may be run once the answer has [finished](Self::Finished), and
-    /// only if that was not for a limit or a filter.
+    /// A function call, whole: it may be run once the answer has [finished](Self::Finished).
     FunctionCall {
         /// Which output item.
         index: usize,
@@ -322,6 +322,10 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    fn unreadable(reason: impl Into<String>) -> Self {
+        Self::Unreadable { reason: reason.into() }
+    }
+
     /// A stable code for logs, metrics, runs and error events.
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,159 +1,142 @@
-//! Tool calls put together from fragments.
+//! Function calls from their fragments.
 //!
-//! Servers differ in everything: an index may be missing, may begin at 1, may always be 0; an id
-//! may come once, with every fragment, or empty; arguments may be an object. An empty value never
-//! overwrites.
+//! A fragment names its call by `index`, by `id`, or not at all, and repeats or leaves out what
+//! the first one said, as the server likes. An empty or missing value never replaces one.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::upstream::{FunctionCall, UpstreamError, responses::whole_call};
+use super::wire::non_empty;
+use crate::upstream::{FunctionCall, UpstreamError};
 
-/// More calls in one turn than a model would make.
+/// Calls of one answer. Models make a handful; this is against servers run wild.
 const MAX_CALLS: usize = 64;
-/// More arguments of one call than a model would write, in bytes.
-const MAX_ARGUMENTS: usize = 256 * 1024;
+/// Of one call's arguments.
+const MAX_ARGUMENT_BYTES: usize = 256 << 10;
 
-/// A fragment of a call.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Fragment {
-    #[serde(default)]
-    index: Option<i64>,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    function: Option<FunctionFragment>,
+/// The calls of one answer so far, in the order in which they began.
+#[derive(Default)]
+pub(super) struct Calls {
+    slots: Vec<Slot>,
 }
 
-/// What a fragment says of the function.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct FunctionFragment {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    arguments: Value,
-}
-
-impl Fragment {
-    /// From the member `function_call`, which came before `tool_calls`.
-    pub(super) fn of_function(function: FunctionFragment) -> Self {
-        Self { index: Some(0), id: None, function: Some(function) }
-    }
-
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref().filter(|id| !id.is_empty())
-    }
-}
-
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Slot {
-    index: Option<i64>,
+    /// The server's number. It names the call and is not its place: some servers begin at 1.
+    index: Option<u64>,
     id: String,
     name: String,
     arguments: String,
 }
 
-/// The calls of one answer, in the order of their beginning.
-#[derive(Debug, Default)]
-pub(super) struct Calls {
-    slots: Vec<Slot>,
-}
-
 impl Calls {
-    /// Takes the fragments of one chunk.
-    pub(super) fn add(&mut self, fragments: Vec<Fragment>) -> Result<(), UpstreamError> {
-        let are_several = fragments.len() > 1;
-        for (place, fragment) in fragments.into_iter().enumerate() {
-            let slot = self.slot(&fragment, are_several.then_some(place));
-            if slot >= MAX_CALLS {
-                return Err(too_much("it makes too many calls"));
-            }
-            if self.slots.len() <= slot {
-                self.slots.resize_with(slot + 1, Slot::default);
-            }
-            self.slots[slot].take(fragment)?;
-        }
-        Ok(())
-    }
-
-    /// Which call a fragment belongs to; one past the end is a new one.
-    fn slot(&self, fragment: &Fragment, place: Option<usize>) -> usize {
-        let new = self.slots.len();
-        let by_id = || {
-            let id = fragment.id()?;
-            self.slots.iter().rposition(|slot| slot.id == id)
-        };
-        if let Some(index) = fragment.index {
-            let found = self.slots.iter().rposition(|slot| slot.index == Some(index));
-            // Some servers say index 0 of every call: another id behind whole arguments is new.
-            let is_another = |slot: &Slot| {
-                fragment.id().is_some_and(|id| !slot.id.is_empty() && slot.id != id)
-                    && slot.is_whole()
-            };
-            return match found {
-                Some(found) if is_another(&self.slots[found]) => by_id().unwrap_or(new),
-                Some(found) => found,
-                None => new,
-            };
-        }
-        match (fragment.id(), place) {
-            (Some(_), _) => by_id().unwrap_or(new),
-            (None, Some(place)) => place.min(new),
-            (None, None) => new.saturating_sub(1),
-        }
-    }
-
-    /// Whether a call was named.
+    /// Whether there is a call that can be made.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.iter().all(|slot| slot.name.is_empty())
     }
 
-    /// The calls, each whole as far as the server said.
-    pub(super) fn finish(self) -> impl Iterator<Item = FunctionCall> {
-        self.slots
-            .into_iter()
-            .filter(|slot| !slot.name.is_empty())
-            .map(|slot| whole_call(&slot.id, &slot.name, &slot.arguments))
-    }
-}
-
-impl Slot {
-    fn take(&mut self, fragment: Fragment) -> Result<(), UpstreamError> {
-        self.index = self.index.or(fragment.index);
-        if self.id.is_empty() {
-            self.id = fragment.id.unwrap_or_default();
-        }
-        let Some(function) = fragment.function else { return Ok(()) };
-        if let Some(name) = function.name {
-            self.take_name(&name);
-        }
-        match function.arguments {
-            Value::String(text) if !(self.is_whole() && self.arguments == text) => {
-                self.arguments.push_str(&text);
-            }
-            whole @ (Value::Object(_) | Value::Array(_)) => self.arguments = whole.to_string(),
-            _ => {}
-        }
-        if self.arguments.len() > MAX_ARGUMENTS {
-            return Err(too_much("the arguments of a call are too large"));
+    /// Takes the fragments of one chunk.
+    pub(super) fn add(&mut self, fragments: &[Value]) -> Result<(), UpstreamError> {
+        for (position, fragment) in fragments.iter().enumerate() {
+            let position = (fragments.len() > 1).then_some(position);
+            let slot = self.slot(fragment, position)?;
+            slot.take(fragment)?;
         }
         Ok(())
     }
 
-    /// A name comes once, or again with each fragment, or rarely in pieces.
-    fn take_name(&mut self, name: &str) {
-        if self.name.is_empty() || (self.arguments.is_empty() && self.name != name) {
-            self.name.push_str(name);
-        }
+    /// The calls. Ids are made up where the server gave none.
+    pub(super) fn finish(&mut self) -> impl Iterator<Item = FunctionCall> {
+        let named = self.slots.drain(..).filter(|slot| !slot.name.is_empty());
+        named.map(|slot| FunctionCall {
+            call_id: match slot.id {
+                id if id.is_empty() => format!("call_{}", Uuid::now_v7().simple()),
+                id => id,
+            },
+            name: slot.name,
+            arguments: match slot.arguments {
+                arguments if arguments.trim().is_empty() => "{}".to_owned(),
+                arguments => arguments,
+            },
+        })
     }
 
-    fn is_whole(&self) -> bool {
-        !self.arguments.is_empty() && serde_json::from_str::<Value>(&self.arguments).is_ok()
+    /// The slot of a fragment. `position` is its place among the fragments of its chunk, if it
+    /// has company there.
+    fn slot(
+        &mut self,
+        fragment: &Value,
+        position: Option<usize>,
+    ) -> Result<&mut Slot, UpstreamError> {
+        let index = fragment["index"].as_u64();
+        let id = non_empty(&fragment["id"]).unwrap_or_default();
+        let known = if index.is_some() {
+            self.slots.iter().rposition(|slot| slot.index == index)
+        } else if !id.is_empty() {
+            self.slots.iter().position(|slot| slot.id == id)
+        } else {
+            position.or(self.slots.len().checked_sub(1)).filter(|known| *known < self.slots.len())
+        };
+        let known = known.filter(|known| !self.slots[*known].is_followed_by(id, fragment));
+        let place = match known {
+            Some(known) => known,
+            None if self.slots.len() >= MAX_CALLS => {
+                return Err(UpstreamError::unreadable("it makes more calls than allowed"));
+            }
+            None => {
+                self.slots.push(Slot { index, ..Slot::default() });
+                self.slots.len() - 1
+            }
+        };
+        Ok(&mut self.slots[place])
     }
 }
 
-fn too_much(reason: &str) -> UpstreamError {
-    UpstreamError::Unreadable { reason: reason.to_owned() }
+impl Slot {
+    /// Whether a fragment that seems to belong here begins another call: this one is whole, and
+    /// the fragment has another id (servers that say index 0 always) or, without any id, a name
+    /// and arguments again (servers that send whole calls and neither index nor id).
+    fn is_followed_by(&self, id: &str, fragment: &Value) -> bool {
+        let is_other = if id.is_empty() || self.id.is_empty() {
+            let arguments = non_empty(&fragment["function"]["arguments"]);
+            id.is_empty()
+                && fragment["index"].is_null()
+                && non_empty(&fragment["function"]["name"]).is_some()
+                && arguments.is_some_and(|arguments| arguments != self.arguments)
+        } else {
+            id != self.id
+        };
+        is_other && self.is_whole()
+    }
+
+    fn is_whole(&self) -> bool {
+        serde_json::from_str::<IgnoredAny>(&self.arguments).is_ok()
+    }
+
+    fn take(&mut self, fragment: &Value) -> Result<(), UpstreamError> {
+        if let Some(id) = non_empty(&fragment["id"]).filter(|_| self.id.is_empty()) {
+            id.clone_into(&mut self.id);
+        }
+        let function = &fragment["function"];
+        if let Some(name) = non_empty(&function["name"]) {
+            // A name in pieces is rare, a repeated one is common.
+            if self.name.is_empty() || (self.arguments.is_empty() && self.name != name) {
+                self.name.push_str(name);
+            }
+        }
+        match &function["arguments"] {
+            // Some servers repeat the whole at the end.
+            Value::String(text) if *text == self.arguments && self.is_whole() => {}
+            Value::String(text) => self.arguments.push_str(text),
+            Value::Null => {}
+            other => self.arguments = other.to_string(),
+        }
+        if self.arguments.len() > MAX_ARGUMENT_BYTES {
+            return Err(UpstreamError::unreadable("a call's arguments are longer than allowed"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -162,66 +145,122 @@ mod tests {
 
     use super::*;
 
-    /// Name and arguments of the calls that chunks of fragments make.
-    fn calls(chunks: Value) -> Vec<(String, String)> {
+    /// The calls of some chunks' fragments, as (id, name, arguments).
+    fn assemble(chunks: &[Value]) -> Vec<(String, String, String)> {
         let mut calls = Calls::default();
-        for chunk in chunks.as_array().unwrap() {
-            calls.add(serde_json::from_value(chunk.clone()).unwrap()).unwrap();
+        for chunk in chunks {
+            calls.add(chunk.as_array().unwrap()).unwrap();
         }
-        calls.finish().map(|call| (call.name, call.arguments)).collect()
+        calls.finish().map(|call| (call.call_id, call.name, call.arguments)).collect()
     }
 
-    fn pair(name: &str, arguments: &str) -> (String, String) {
-        (name.to_owned(), arguments.to_owned())
-    }
-
-    #[test]
-    fn fragments_are_joined_by_index_wherever_it_begins() {
-        let joined = calls(json!([
-            [{"index": 1, "id": "a", "function": {"name": "f", "arguments": ""}}],
-            [{"index": 2, "id": "b", "function": {"name": "g", "arguments": "{\"x\""}}],
-            [{"index": 1, "id": "", "type": "function", "function": {"arguments": "{}"}}],
-            [{"index": 2, "id": null, "function": {"name": null, "arguments": ":1}"}}],
-        ]));
-        assert_eq!(joined, [pair("f", "{}"), pair("g", "{\"x\":1}")]);
+    fn whole(id: &str, name: &str, arguments: &str) -> (String, String, String) {
+        (id.to_owned(), name.to_owned(), arguments.to_owned())
     }
 
     #[test]
-    fn without_an_index_ids_and_places_tell() {
-        let by_id = calls(json!([
-            [{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
-            [{"id": "b", "function": {"name": "g", "arguments": "{\"x\""}}],
-            [{"function": {"arguments": ":1}"}}],
-        ]));
-        assert_eq!(by_id, [pair("f", "{}"), pair("g", "{\"x\":1}")]);
-        let by_place = calls(json!([[
-            {"function": {"name": "f", "arguments": {}}},
-            {"function": {"name": "g", "arguments": {"x": 1}}},
-        ]]));
-        assert_eq!(by_place, [pair("f", "{}"), pair("g", "{\"x\":1}")]);
+    fn fragments_of_several_calls_may_interleave() {
+        let calls = assemble(&[
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}},
+                {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{\"x\""}}]),
+            json!([{"index": 0, "function": {"arguments": "{}"}}]),
+            json!([{"index": 1, "function": {"arguments": ":1}"}}]),
+        ]);
+
+        assert_eq!(calls, [whole("a", "f", "{}"), whole("b", "g", "{\"x\":1}")]);
     }
 
     #[test]
-    fn another_id_at_the_same_index_is_another_call() {
-        let always_zero = calls(json!([
-            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}],
-            [{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}}],
-        ]));
-        assert_eq!(always_zero, [pair("f", "{}"), pair("g", "{}")]);
+    fn empty_and_null_values_replace_nothing() {
+        let calls = assemble(&[
+            json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}]),
+            json!([{"index": 0, "id": "", "function": {"name": "", "arguments": "\"x\""}}]),
+            json!([{"index": 0, "id": null, "function": {"name": null, "arguments": null}}]),
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": ":1}"}}]),
+        ]);
+
+        assert_eq!(calls, [whole("a", "f", "{\"x\":1}")]);
     }
 
     #[test]
-    fn what_comes_again_is_not_doubled() {
-        let repeated = calls(json!([
-            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":1}"}}],
-            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\":1}"}}],
-        ]));
-        assert_eq!(repeated, [pair("f", "{\"x\":1}")]);
+    fn an_index_is_a_name_and_not_a_place() {
+        let calls = assemble(&[json!([{"index": 7, "id": "a", "function": {"name": "f"}}])]);
+
+        assert_eq!(calls, [whole("a", "f", "{}")]);
     }
 
     #[test]
-    fn no_arguments_are_an_empty_object() {
-        let bare = calls(json!([[{"index": 0, "id": "a", "function": {"name": "f"}}]]));
-        assert_eq!(bare, [pair("f", "{}")]);
+    fn without_an_index_the_id_joins_and_without_both_the_place() {
+        let by_id = assemble(&[
+            json!([{"id": "a", "function": {"name": "f", "arguments": "{"}}]),
+            json!([{"id": "b", "function": {"name": "g", "arguments": "{"}}]),
+            json!([{"id": "a", "function": {"arguments": "}"}}]),
+            json!([{"function": {"arguments": "}"}}]),
+        ]);
+        assert_eq!(by_id, [whole("a", "f", "{}"), whole("b", "g", "{}")]);
+
+        let by_place = assemble(&[
+            json!([{"function": {"name": "f", "arguments": "{"}}, {"function": {"name": "g", "arguments": "["}}]),
+            json!([{"function": {"arguments": "}"}}, {"function": {"arguments": "]"}}]),
+        ]);
+        let told: Vec<_> = by_place.iter().map(|call| (&*call.1, &*call.2)).collect();
+        assert_eq!(told, [("f", "{}"), ("g", "[]")]);
+        assert!(by_place.iter().all(|call| call.0.starts_with("call_")), "{by_place:?}");
+    }
+
+    #[test]
+    fn another_id_at_the_same_index_is_another_call_once_the_first_is_whole() {
+        let calls = assemble(&[
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]),
+            json!([{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{"}}]),
+            json!([{"index": 0, "function": {"arguments": "}"}}]),
+        ]);
+
+        assert_eq!(calls, [whole("a", "f", "{}"), whole("b", "g", "{}")]);
+    }
+
+    #[test]
+    fn whole_calls_without_any_name_of_theirs_are_told_apart() {
+        let calls = assemble(&[
+            json!([{"function": {"name": "f", "arguments": "{\"x\":1}"}}]),
+            json!([{"function": {"name": "f", "arguments": "{\"x\":2}"}}]),
+        ]);
+
+        let arguments: Vec<_> = calls.iter().map(|call| &*call.2).collect();
+        assert_eq!(arguments, ["{\"x\":1}", "{\"x\":2}"]);
+    }
+
+    #[test]
+    fn arguments_may_be_an_object_and_may_be_repeated() {
+        let object = assemble(&[
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}]),
+        ]);
+        assert_eq!(object, [whole("a", "f", "{\"x\":1}")]);
+
+        let repeated =
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]);
+        assert_eq!(assemble(&[repeated.clone(), repeated]), [whole("a", "f", "{}")]);
+    }
+
+    #[test]
+    fn a_name_may_come_in_pieces() {
+        let calls = assemble(&[
+            json!([{"index": 0, "id": "a", "function": {"name": "tasks_"}}]),
+            json!([{"index": 0, "function": {"name": "list"}}]),
+            json!([{"index": 0, "function": {"name": "tasks_list", "arguments": "{}"}}]),
+        ]);
+
+        assert_eq!(calls, [whole("a", "tasks_list", "{}")]);
+    }
+
+    #[test]
+    fn neither_calls_nor_arguments_grow_without_end() {
+        let mut calls = Calls::default();
+        let long = "x".repeat(MAX_ARGUMENT_BYTES + 1);
+        assert!(calls.add(&[json!({"index": 0, "function": {"arguments": long}})]).is_err());
+
+        let mut calls = Calls::default();
+        let many: Vec<_> = (0..=MAX_CALLS).map(|index| json!({"index": index})).collect();
+        assert!(calls.add(&many).is_err());
     }
 }

@@ -1,202 +1,210 @@
-//! From the chunks of the Chat Completions API to our own events. Pure.
+//! From the chunks of Chat Completions to our events.
 //!
-//! There are no items here: an answer is at most some reasoning, one message and some calls, which
-//! get the indices 0, 1 and those behind. An answer is whole when its first choice has a reason to
-//! finish, or the stream its `[DONE]`.
+//! Chunks have no items: one message, thoughts and calls are told from the members in which they
+//! come, and get their indexes here. An answer is whole once its choice has a `finish_reason`, or
+//! the stream its `[DONE]`; the rest, for the usage, is read on but not needed.
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::{
+    calls::Calls,
+    wire::{self, Choice, Chunk, Delta, Piece, non_empty},
+};
 use crate::{
     store::record::Usage,
-    upstream::{FinishReason, MessagePart, ModelEvent, UpstreamError, failure::ProviderError},
+    upstream::{
+        FinishReason, MessagePart, ModelEvent, UpstreamError, answer::Conversion, json,
+        provider_error::ProviderError,
+    },
 };
 
-use super::calls::{Calls, Fragment, FunctionFragment};
-
-const REASONING: usize = 0;
-const MESSAGE: usize = 1;
-const FIRST_CALL: usize = 2;
-
-/// The state of one answer.
-#[derive(Debug, Default)]
+/// What is known of an answer so far.
+#[derive(Default)]
 pub(super) struct Converter {
-    reasoning: Option<String>,
-    text: Option<String>,
+    next_index: usize,
+    thoughts: Option<Thoughts>,
+    message: Option<Message>,
     calls: Calls,
-    finish_reason: Option<FinishReason>,
+    reason: Option<FinishReason>,
     usage: Option<Usage>,
+    is_finished: bool,
 }
 
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Option<Vec<Choice>>,
-    #[serde(default)]
-    usage: Option<Value>,
-    #[serde(default)]
-    error: Option<Value>,
+struct Thoughts {
+    index: usize,
+    text: String,
 }
 
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: Option<i64>,
-    #[serde(default)]
-    delta: Option<Delta>,
-    #[serde(default)]
-    finish_reason: Option<String>,
+struct Message {
+    index: usize,
+    parts: Vec<Part>,
 }
 
-#[derive(Default, Deserialize)]
-struct Delta {
-    #[serde(default)]
-    content: Value,
-    #[serde(default)]
-    refusal: Option<String>,
-    #[serde(default)]
-    reasoning_content: Option<String>,
-    #[serde(default)]
-    reasoning: Option<String>,
-    #[serde(default)]
-    tool_calls: Option<Vec<Fragment>>,
-    #[serde(default)]
-    function_call: Option<FunctionFragment>,
+struct Part {
+    is_refusal: bool,
+    text: String,
+}
+
+impl Conversion for Converter {
+    fn feed(&mut self, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
+        if self.is_finished || data.trim().is_empty() {
+            return Ok(());
+        }
+        if data.trim() == "[DONE]" {
+            let said = self.message.is_some() || !self.calls.is_empty();
+            let reason = self.reason.or(said.then_some(FinishReason::Complete));
+            self.finish(reason.ok_or(UpstreamError::Truncated(None))?, out);
+            return Ok(());
+        }
+        let chunk: Chunk = json::parse(data)?;
+        if !chunk.error.is_null() {
+            return Err(ProviderError::from_value(&chunk.error).into_stream_error());
+        }
+        // Some servers send it with every chunk, as a total: the last one counts.
+        self.usage = wire::usage(&chunk.usage).or(self.usage);
+        // We ask for one choice. A server that leaves its index out has no other.
+        let ours = |choice: &Choice| matches!(choice.index.as_u64(), None | Some(0));
+        chunk.choices.into_iter().filter(ours).try_for_each(|choice| self.choice(choice, out))
+    }
+
+    fn end(
+        &mut self,
+        cause: Option<UpstreamError>,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), UpstreamError> {
+        if !self.is_finished {
+            let reason = self.reason.ok_or_else(|| cause.unwrap_or(UpstreamError::Truncated(None)));
+            self.finish(reason?, out);
+        }
+        Ok(())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished
+    }
 }
 
 impl Converter {
-    /// Whether the answer is whole; the usage may still come.
-    pub(super) fn has_finish_reason(&self) -> bool {
-        self.finish_reason.is_some()
-    }
-
-    /// Takes one chunk; appends what it means.
-    pub(super) fn feed(
-        &mut self,
-        data: &str,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), UpstreamError> {
-        if data.trim().is_empty() {
-            return Ok(());
-        }
-        let chunk: Chunk = serde_json::from_str(data).map_err(|_| UpstreamError::Unreadable {
-            reason: "a chunk is none of the Chat Completions API".to_owned(),
-        })?;
-        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            let error = serde_json::json!({ "error": error });
-            return Err(ProviderError::read(&error).in_stream());
-        }
-        if let Some(usage) = chunk.usage.as_ref().and_then(usage) {
-            // Some servers count up with every chunk: the last is the whole.
-            self.usage = Some(usage);
-        }
-        let choices = chunk.choices.unwrap_or_default().into_iter();
-        for choice in choices.filter(|choice| choice.index.unwrap_or(0) == 0) {
-            self.take(choice, out)?;
+    fn choice(&mut self, choice: Choice, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
+        self.delta(choice.delta, out)?;
+        if let Some(reason) = non_empty(&choice.finish_reason) {
+            self.reason = Some(finish_reason(reason)?);
         }
         Ok(())
     }
 
-    fn take(&mut self, choice: Choice, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
-        let delta = choice.delta.unwrap_or_default();
-        if let Some(thought) = delta.reasoning_content.or(delta.reasoning) {
+    fn delta(&mut self, delta: Delta, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
+        // Where both are sent they say the same.
+        let thought = non_empty(&delta.reasoning_content).or_else(|| non_empty(&delta.reasoning));
+        if let Some(thought) = thought {
             self.think(thought, out);
         }
-        self.say(text_of(delta.content), out);
-        self.say(delta.refusal.unwrap_or_default(), out);
-        let fragments = delta.tool_calls.unwrap_or_default();
-        self.calls.add(fragments)?;
-        if let Some(function) = delta.function_call {
-            self.calls.add(vec![Fragment::of_function(function)])?;
-        }
-        match choice.finish_reason.as_deref() {
-            None | Some("") => {}
-            Some("error") => {
-                return Err(UpstreamError::Failed {
-                    code: "error".to_owned(),
-                    detail: String::new(),
-                });
+        for piece in wire::pieces(delta.content) {
+            match piece {
+                Piece::Text(text) => self.say(text, false, out),
+                Piece::Thought(thought) => self.think(&thought, out),
             }
-            Some("length") => self.finish_reason = Some(FinishReason::Length),
-            Some("content_filter") => self.finish_reason = Some(FinishReason::ContentFilter),
-            Some(_) => self.finish_reason = Some(FinishReason::Complete),
+        }
+        if let Value::String(refusal) = delta.refusal {
+            self.say(refusal, true, out);
+        }
+        if let Value::Array(fragments) = &delta.tool_calls
+            && !fragments.is_empty()
+        {
+            self.end_thoughts(out);
+            self.calls.add(fragments)?;
+        }
+        if delta.function_call.is_object() {
+            self.end_thoughts(out);
+            self.calls.add(&[serde_json::json!({"index": 0, "function": delta.function_call})])?;
         }
         Ok(())
     }
 
-    fn think(&mut self, delta: String, out: &mut Vec<ModelEvent>) {
-        if delta.is_empty() || self.text.is_some() {
-            return;
-        }
-        let thoughts = self.reasoning.get_or_insert_with(|| {
-            out.push(ModelEvent::ReasoningStarted { index: REASONING });
-            String::new()
-        });
-        thoughts.push_str(&delta);
-        out.push(ModelEvent::ReasoningDelta { index: REASONING, part: 0, delta });
-    }
-
-    fn say(&mut self, delta: String, out: &mut Vec<ModelEvent>) {
+    fn think(&mut self, delta: &str, out: &mut Vec<ModelEvent>) {
         if delta.is_empty() {
             return;
         }
-        if self.text.is_none() {
-            self.end_reasoning(out);
-            out.push(ModelEvent::MessageStarted { index: MESSAGE });
-            out.push(ModelEvent::PartStarted { index: MESSAGE, part: 0, text: String::new() });
-        }
-        self.text.get_or_insert_default().push_str(&delta);
-        out.push(ModelEvent::TextDelta { index: MESSAGE, part: 0, delta });
+        let next_index = &mut self.next_index;
+        let thoughts = self.thoughts.get_or_insert_with(|| {
+            let index = take_index(next_index);
+            out.push(ModelEvent::ReasoningStarted { index });
+            Thoughts { index, text: String::new() }
+        });
+        thoughts.text.push_str(delta);
+        let (index, delta) = (thoughts.index, delta.to_owned());
+        out.push(ModelEvent::ReasoningDelta { index, part: 0, delta });
     }
 
-    fn end_reasoning(&mut self, out: &mut Vec<ModelEvent>) {
-        if let Some(text) = self.reasoning.take() {
-            out.push(ModelEvent::ReasoningPartDone { index: REASONING, part: 0, text });
-            out.push(ModelEvent::ReasoningDone { index: REASONING, item: None });
+    fn end_thoughts(&mut self, out: &mut Vec<ModelEvent>) {
+        if let Some(Thoughts { index, text }) = self.thoughts.take() {
+            out.push(ModelEvent::ReasoningPartDone { index, part: 0, text });
+            out.push(ModelEvent::ReasoningDone { index, item: None });
         }
     }
 
-    /// The end of the stream.
-    pub(super) fn finish(mut self) -> Result<Vec<ModelEvent>, UpstreamError> {
-        let has_said_something = self.text.is_some() || !self.calls.is_empty();
-        if self.finish_reason.is_none() && !has_said_something {
-            return Err(UpstreamError::Truncated(None));
+    fn say(&mut self, delta: String, is_refusal: bool, out: &mut Vec<ModelEvent>) {
+        if delta.is_empty() {
+            return;
         }
-        let mut out = Vec::new();
-        self.end_reasoning(&mut out);
-        if let Some(text) = self.text.take() {
-            out.push(ModelEvent::PartDone { index: MESSAGE, part: 0, text: text.clone() });
-            let parts = vec![MessagePart { text, annotations: Vec::new() }];
-            out.push(ModelEvent::MessageDone { index: MESSAGE, parts, phase: None });
+        self.end_thoughts(out);
+        let next_index = &mut self.next_index;
+        let message = self.message.get_or_insert_with(|| {
+            let index = take_index(next_index);
+            out.push(ModelEvent::MessageStarted { index });
+            Message { index, parts: Vec::new() }
+        });
+        let index = message.index;
+        let known = message.parts.iter().position(|part| part.is_refusal == is_refusal);
+        let part = known.unwrap_or_else(|| {
+            let part = message.parts.len();
+            out.push(ModelEvent::PartStarted { index, part, text: String::new() });
+            message.parts.push(Part { is_refusal, text: String::new() });
+            part
+        });
+        message.parts[part].text.push_str(&delta);
+        out.push(ModelEvent::TextDelta { index, part, delta });
+    }
+
+    fn finish(&mut self, reason: FinishReason, out: &mut Vec<ModelEvent>) {
+        self.end_thoughts(out);
+        if let Some(Message { index, parts }) = self.message.take() {
+            for (part, Part { text, .. }) in parts.iter().enumerate() {
+                out.push(ModelEvent::PartDone { index, part, text: text.clone() });
+            }
+            let parts = parts.into_iter();
+            let parts = parts.map(|part| MessagePart { text: part.text, annotations: Vec::new() });
+            out.push(ModelEvent::MessageDone { index, parts: parts.collect(), phase: None });
         }
-        let reason = self.finish_reason.unwrap_or(FinishReason::Complete);
+        // The calls of an answer that was cut short are void. Otherwise a call is a call, whatever
+        // the reason says: many servers end with `stop`.
         if reason == FinishReason::Complete {
-            let calls = (FIRST_CALL..).zip(self.calls.finish());
-            out.extend(calls.map(|(index, call)| ModelEvent::FunctionCall { index, call }));
+            for call in self.calls.finish() {
+                let index = take_index(&mut self.next_index);
+                out.push(ModelEvent::FunctionCall { index, call });
+            }
         }
         out.push(ModelEvent::Finished { reason, usage: self.usage });
-        Ok(out)
+        self.is_finished = true;
     }
 }
 
-/// Content is a string, or a list of parts of which those with text count.
-fn text_of(content: Value) -> String {
-    match content {
-        Value::String(text) => text,
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().concat()
+fn take_index(next: &mut usize) -> usize {
+    *next += 1;
+    *next - 1
+}
+
+fn finish_reason(reason: &str) -> Result<FinishReason, UpstreamError> {
+    match reason {
+        "stop" | "tool_calls" | "function_call" => Ok(FinishReason::Complete),
+        "length" => Ok(FinishReason::Length),
+        // `sensitive` is Zhipu's.
+        "content_filter" | "sensitive" => Ok(FinishReason::ContentFilter),
+        // OpenRouter's, mostly beside an error object.
+        "error" => Err(UpstreamError::Failed { code: "error".to_owned(), detail: String::new() }),
+        _ => {
+            tracing::debug!(reason, "a finish reason of the model is not known");
+            Ok(FinishReason::Complete)
         }
-        _ => String::new(),
     }
-}
-
-fn usage(usage: &Value) -> Option<Usage> {
-    Some(Usage {
-        input_tokens: usage["prompt_tokens"].as_u64()?,
-        cached_tokens: usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0),
-        output_tokens: usage["completion_tokens"].as_u64().unwrap_or(0),
-        reasoning_tokens: usage["completion_tokens_details"]["reasoning_tokens"]
-            .as_u64()
-            .unwrap_or(0),
-    })
 }

@@ -1,58 +1,45 @@
-//! The Chat Completions API, which most servers speak besides `OpenAI`'s.
+//! The dialect of Chat Completions (`POST /chat/completions`), which nearly every server speaks.
 
 mod calls;
 mod convert;
 mod request;
+mod wire;
 
-use async_stream::try_stream;
+use self::{convert::Converter, request::Body};
+use super::{
+    Model, ModelRequest, ModelStream, answer,
+    client::{Post, UpstreamClient},
+};
 
-use super::{Model, ModelRequest, ModelStream, UpstreamError, client::UpstreamClient};
-use convert::Converter;
-
-/// A model behind `POST /chat/completions`.
-#[derive(Clone)]
+/// A model behind a Chat Completions API.
+#[derive(Clone, Debug)]
 pub struct ChatCompletionsModel {
     client: UpstreamClient,
+    asks_for_usage: bool,
 }
 
 impl ChatCompletionsModel {
-    /// A model behind this client.
+    /// A model at the API of this client.
     pub fn new(client: UpstreamClient) -> Self {
-        Self { client }
+        Self { client, asks_for_usage: true }
+    }
+
+    /// For servers that refuse `stream_options`: answers then come without usage, unless the
+    /// server gives it unasked.
+    #[must_use]
+    pub fn without_usage(self) -> Self {
+        Self { asks_for_usage: false, ..self }
     }
 }
 
 impl Model for ChatCompletionsModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
-        let client = self.client.clone();
-        Box::pin(try_stream! {
-            let body = request::body(&request, client.config().is_openai());
-            let id = request.client_request_id.as_deref();
-            let mut source = client.open("/chat/completions", &body, id).await?;
-            drop(body);
-            let mut converter = Converter::default();
-            let mut events = Vec::new();
-            loop {
-                let data = match source.next().await {
-                    Ok(Some(data)) => data,
-                    // The usage, which comes behind the reason to finish, may be missing.
-                    Ok(None) | Err(_) if converter.has_finish_reason() => break,
-                    Ok(None) => Err(UpstreamError::Truncated(None))?,
-                    Err(error) => Err(error)?,
-                };
-                if data.trim() == "[DONE]" {
-                    break;
-                }
-                let result = converter.feed(&data, &mut events);
-                for event in events.drain(..) {
-                    yield event;
-                }
-                result?;
-            }
-            drop(source);
-            for event in converter.finish()? {
-                yield event;
-            }
-        })
+        let body = Body::new(&request, self.client.is_openai(), self.asks_for_usage);
+        let id = request.client_request_id.as_deref();
+        let post = Post::new(&["chat", "completions"], &body, id);
+        answer::stream(self.client.clone(), post, Converter::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

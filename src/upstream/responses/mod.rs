@@ -1,24 +1,27 @@
-//! OpenAI's Responses API.
+//! The dialect of OpenAI's Responses API (`POST /responses`).
 
-mod annotations;
+mod call;
 mod convert;
-mod item;
+mod items;
+mod message;
+mod reasoning;
 mod request;
+mod wire;
 
-use async_stream::try_stream;
+use self::{convert::Converter, request::Body};
+use super::{
+    Model, ModelRequest, ModelStream, answer,
+    client::{Post, UpstreamClient},
+};
 
-use super::{Model, ModelRequest, ModelStream, UpstreamError, client::UpstreamClient};
-use convert::Converter;
-pub(super) use item::whole_call;
-
-/// A model behind `POST /responses`.
-#[derive(Clone)]
+/// A model behind a Responses API.
+#[derive(Clone, Debug)]
 pub struct ResponsesModel {
     client: UpstreamClient,
 }
 
 impl ResponsesModel {
-    /// A model behind this client.
+    /// A model at the API of this client.
     pub fn new(client: UpstreamClient) -> Self {
         Self { client }
     }
@@ -26,26 +29,11 @@ impl ResponsesModel {
 
 impl Model for ResponsesModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
-        let client = self.client.clone();
-        Box::pin(try_stream! {
-            let body = request::body(&request, client.config().is_openai());
-            let id = request.client_request_id.as_deref();
-            let mut source = client.open("/responses", &body, id).await?;
-            drop(body);
-            let mut converter = Converter::default();
-            let mut events = Vec::new();
-            while let Some(data) = source.next().await? {
-                let result = converter.feed(&data, &mut events);
-                for event in events.drain(..) {
-                    yield event;
-                }
-                result?;
-                if converter.is_finished() {
-                    return;
-                }
-            }
-            // The body ended well, the answer did not.
-            Err(converter.error().unwrap_or(UpstreamError::Truncated(None)))?;
-        })
+        let body = Body::new(&request, self.client.is_openai());
+        let post = Post::new(&["responses"], &body, request.client_request_id.as_deref());
+        answer::stream(self.client.clone(), post, Converter::default())
     }
 }
+
+#[cfg(test)]
+mod tests;
