@@ -8,9 +8,12 @@
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
 
+mod answer;
 pub mod chat_completions;
 pub mod client;
 pub mod event_source;
+mod json;
+mod provider_error;
 pub mod responses;
 
 use std::{pin::Pin, time::Duration};
@@ -319,6 +322,10 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    fn unreadable(reason: impl Into<String>) -> Self {
+        Self::Unreadable { reason: reason.into() }
+    }
+
     /// A stable code for logs, metrics, runs and error events.
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,0 +1,63 @@
+//! From a request to neutral events: what both dialects have in common.
+
+use async_stream::try_stream;
+
+use super::{
+    ModelEvent, ModelStream, UpstreamError,
+    client::{Post, UpstreamClient},
+    event_source::EventReader,
+};
+
+/// Turns the events of a dialect into [`ModelEvent`]s. Pure: no clock, no connection.
+pub(super) trait Conversion: Send + 'static {
+    /// Takes the data of one event and appends what it means.
+    fn feed(&mut self, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError>;
+
+    /// The body is at its end, or broke off by `cause`. Good only if the answer is whole all the
+    /// same; then appends what was held back.
+    fn end(
+        &mut self,
+        cause: Option<UpstreamError>,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), UpstreamError>;
+
+    /// Whether [`ModelEvent::Finished`] was given: nothing more is to be read.
+    fn is_finished(&self) -> bool;
+}
+
+/// Sends the request at the first poll and converts its answer.
+pub(super) fn stream(
+    client: UpstreamClient,
+    post: Result<Post, UpstreamError>,
+    mut conversion: impl Conversion,
+) -> ModelStream {
+    Box::pin(try_stream! {
+        let mut reader = client.open(&post?).await?;
+        let mut events = Vec::new();
+        while !conversion.is_finished() {
+            let step = step(&mut reader, &mut conversion, &mut events).await;
+            for event in events.drain(..) {
+                yield event;
+            }
+            step.map_err(|error| client.report(error))?;
+        }
+    })
+}
+
+/// Reads and converts one event. Closes the connection at the end of the answer, before the
+/// caller sees that end: who has the last event need not poll once more to stop the model.
+async fn step(
+    reader: &mut EventReader,
+    conversion: &mut impl Conversion,
+    out: &mut Vec<ModelEvent>,
+) -> Result<(), UpstreamError> {
+    let step = match reader.next_data().await {
+        Ok(Some(data)) => conversion.feed(&data, out),
+        Ok(None) => conversion.end(None, out),
+        Err(cause) => conversion.end(Some(cause), out),
+    };
+    if step.is_err() || conversion.is_finished() {
+        reader.close();
+    }
+    step
+}

@@ -1,0 +1,253 @@
+//! The body of a request.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::upstream::{FunctionTool, InputItem, InputPart, ModelRequest};
+
+/// `POST /responses`. Servers other than OpenAI's get only the members that all of them know.
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a str>,
+    input: Vec<Item<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    stream: bool,
+    #[serde(flatten)]
+    openai: Option<OpenAiOnly<'a>>,
+}
+
+/// What only OpenAI's own API is known to take.
+#[derive(Serialize)]
+struct OpenAiOnly<'a> {
+    /// The conversation is ours to keep.
+    store: bool,
+    /// Without it reasoning cannot be sent back when nothing is stored.
+    include: [&'static str; 1],
+    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    /// Padding against listeners who measure packets; it doubles the size of a delta.
+    include_obfuscation: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Item<'a> {
+    Message {
+        role: &'static str,
+        content: Vec<Part<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        phase: Option<&'a str>,
+    },
+    FunctionCall {
+        call_id: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: &'a str,
+    },
+    #[serde(untagged)]
+    Reasoning(Value),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    InputText { text: &'a str },
+    InputImage { image_url: &'a str },
+    OutputText { text: &'a str },
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a Value,
+    /// When left out, OpenAI takes it for true and refuses most schemas.
+    strict: bool,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(request: &'a ModelRequest, is_openai: bool) -> Self {
+        Self {
+            model: &request.model,
+            instructions: request.instructions.as_deref(),
+            input: request.input.iter().filter_map(item).collect(),
+            tools: request.tools.iter().map(tool).collect(),
+            stream: true,
+            openai: is_openai.then_some(OpenAiOnly {
+                store: false,
+                include: ["reasoning.encrypted_content"],
+                stream_options: StreamOptions { include_obfuscation: false },
+                prompt_cache_key: request.cache_key.as_deref(),
+                safety_identifier: request.safety_identifier.as_deref(),
+            }),
+        }
+    }
+}
+
+fn item(item: &InputItem) -> Option<Item<'_>> {
+    Some(match item {
+        InputItem::User(parts) => {
+            Item::Message { role: "user", content: parts.iter().map(part).collect(), phase: None }
+        }
+        InputItem::Assistant { text, phase } => Item::Message {
+            role: "assistant",
+            content: vec![Part::OutputText { text }],
+            phase: phase.as_deref(),
+        },
+        InputItem::FunctionCall { call_id, name, arguments } => {
+            Item::FunctionCall { call_id, name, arguments }
+        }
+        InputItem::FunctionCallOutput { call_id, output } => {
+            Item::FunctionCallOutput { call_id, output }
+        }
+        InputItem::Reasoning(value) => Item::Reasoning(reasoning(value)?),
+    })
+}
+
+fn part(part: &InputPart) -> Part<'_> {
+    match part {
+        InputPart::Text(text) => Part::InputText { text },
+        InputPart::Image { url } => Part::InputImage { image_url: url },
+    }
+}
+
+fn tool(tool: &FunctionTool) -> Tool<'_> {
+    Tool {
+        kind: "function",
+        name: &tool.name,
+        description: &tool.description,
+        parameters: &tool.parameters,
+        strict: false,
+    }
+}
+
+/// Reasoning as it came, without members that are null (servers answer `"status":null` and refuse
+/// it as input). Left out when nothing is encrypted in it: OpenAI would look for the item in a
+/// store that was not asked to keep it, and find nothing.
+fn reasoning(item: &Value) -> Option<Value> {
+    item.get("encrypted_content")?.as_str().filter(|content| !content.is_empty())?;
+    let members = item.as_object()?;
+    let kept = members.iter().filter(|(_, value)| !value.is_null());
+    Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request() -> ModelRequest {
+        ModelRequest {
+            model: "m".to_owned(),
+            instructions: Some("Be brief.".to_owned()),
+            input: vec![InputItem::user_text("hi")],
+            cache_key: Some("thread".to_owned()),
+            safety_identifier: Some("user".to_owned()),
+            ..ModelRequest::default()
+        }
+    }
+
+    fn body(request: &ModelRequest, is_openai: bool) -> Value {
+        serde_json::to_value(Body::new(request, is_openai)).unwrap()
+    }
+
+    #[test]
+    fn openai_gets_its_own_members() {
+        assert_eq!(
+            body(&request(), true),
+            json!({
+                "model": "m",
+                "instructions": "Be brief.",
+                "input": [{"type": "message", "role": "user",
+                    "content": [{"type": "input_text", "text": "hi"}]}],
+                "stream": true,
+                "store": false,
+                "include": ["reasoning.encrypted_content"],
+                "stream_options": {"include_obfuscation": false},
+                "prompt_cache_key": "thread",
+                "safety_identifier": "user",
+            })
+        );
+    }
+
+    #[test]
+    fn other_servers_get_the_least() {
+        let body = body(&request(), false);
+
+        let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["model", "instructions", "input", "stream"]);
+    }
+
+    #[test]
+    fn a_turn_with_tools_goes_back_in_order() {
+        let mut request = request();
+        request.input = vec![
+            InputItem::Reasoning(json!({"type": "reasoning", "id": "r", "summary": [],
+                "encrypted_content": "e", "status": null})),
+            InputItem::Assistant {
+                text: "Let me look.".to_owned(),
+                phase: Some("commentary".to_owned()),
+            },
+            InputItem::FunctionCall {
+                call_id: "c".to_owned(),
+                name: "f".to_owned(),
+                arguments: "{}".to_owned(),
+            },
+            InputItem::FunctionCallOutput { call_id: "c".to_owned(), output: "[]".to_owned() },
+        ];
+        request.tools = vec![FunctionTool {
+            name: "f".to_owned(),
+            description: "d".to_owned(),
+            parameters: json!({"type": "object"}),
+        }];
+
+        let body = body(&request, true);
+
+        assert_eq!(
+            body["input"],
+            json!([
+                {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "e"},
+                {"type": "message", "role": "assistant", "phase": "commentary",
+                    "content": [{"type": "output_text", "text": "Let me look."}]},
+                {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c", "output": "[]"},
+            ])
+        );
+        assert_eq!(
+            body["tools"],
+            json!([{"type": "function", "name": "f", "description": "d",
+                "parameters": {"type": "object"}, "strict": false}])
+        );
+    }
+
+    #[test]
+    fn reasoning_that_nobody_stored_is_not_sent_back_without_its_content() {
+        let mut request = request();
+        request.input = vec![
+            InputItem::Reasoning(json!({"type": "reasoning", "id": "r", "summary": []})),
+            InputItem::User(vec![InputPart::Image { url: "data:image/png;base64,".to_owned() }]),
+        ];
+
+        assert_eq!(
+            body(&request, true)["input"],
+            json!([{"type": "message", "role": "user",
+                "content": [{"type": "input_image", "image_url": "data:image/png;base64,"}]}])
+        );
+    }
+}
