@@ -124,9 +124,8 @@ impl EventReader {
     pub(crate) async fn next_data(&mut self) -> Result<Option<String>, UpstreamError> {
         let taken = match poll_fn(|cx| self.poll_event(cx)).await {
             Ok(Some(Ok(Event::Message(message)))) => self.admit(message.data).map(Some),
-            // Only `open` sees the opening; the crate gives it once.
-            Ok(Some(Ok(Event::Open)) | None) => Ok(None),
-            Ok(Some(Err(SourceError::StreamEnded))) => Ok(None),
+            // The opening is given once, and `open` took it.
+            Ok(Some(Ok(Event::Open) | Err(SourceError::StreamEnded)) | None) => Ok(None),
             Ok(Some(Err(error))) => Err(broken(error)),
             Err(error) => Err(error),
         };

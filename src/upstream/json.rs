@@ -33,7 +33,7 @@ fn without_half_pairs(json: &str) -> String {
                 continue;
             }
             // The escaped character goes with its backslash, lest `\\` begin another escape.
-            _ => &rest[..1 + rest[1..].chars().next().map_or(0, char::len_utf8)],
+            _ => &rest[..rest.chars().take(2).map(char::len_utf8).sum()],
         };
         mended.push_str(escape);
         rest = &rest[escape.len()..];

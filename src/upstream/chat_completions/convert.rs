@@ -53,7 +53,8 @@ impl Conversion for Converter {
         if data.trim() == "[DONE]" {
             let said = self.message.is_some() || !self.calls.is_empty();
             let reason = self.reason.or(said.then_some(FinishReason::Complete));
-            return self.finish(reason.ok_or(UpstreamError::Truncated(None))?, out);
+            self.finish(reason.ok_or(UpstreamError::Truncated(None))?, out);
+            return Ok(());
         }
         let chunk: Chunk = json::parse(data)?;
         if !chunk.error.is_null() {
@@ -71,11 +72,11 @@ impl Conversion for Converter {
         cause: Option<UpstreamError>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), UpstreamError> {
-        match self.reason {
-            _ if self.is_finished => Ok(()),
-            Some(reason) => self.finish(reason, out),
-            None => Err(cause.unwrap_or(UpstreamError::Truncated(None))),
+        if !self.is_finished {
+            let reason = self.reason.ok_or_else(|| cause.unwrap_or(UpstreamError::Truncated(None)));
+            self.finish(reason?, out);
         }
+        Ok(())
     }
 
     fn is_finished(&self) -> bool {
@@ -165,11 +166,7 @@ impl Converter {
         out.push(ModelEvent::TextDelta { index, part, delta });
     }
 
-    fn finish(
-        &mut self,
-        reason: FinishReason,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), UpstreamError> {
+    fn finish(&mut self, reason: FinishReason, out: &mut Vec<ModelEvent>) {
         self.end_thoughts(out);
         if let Some(Message { index, parts }) = self.message.take() {
             for (part, Part { text, .. }) in parts.iter().enumerate() {
@@ -189,7 +186,6 @@ impl Converter {
         }
         out.push(ModelEvent::Finished { reason, usage: self.usage });
         self.is_finished = true;
-        Ok(())
     }
 }
 

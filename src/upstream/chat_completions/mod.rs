@@ -40,3 +40,6 @@ impl Model for ChatCompletionsModel {
         answer::stream(self.client.clone(), post, Converter::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

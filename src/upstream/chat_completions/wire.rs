@@ -32,7 +32,7 @@ pub(super) struct Choice {
 pub(super) struct Delta {
     pub(super) content: Value,
     pub(super) refusal: Value,
-    /// DeepSeek, llama.cpp, xAI.
+    /// `DeepSeek`, llama.cpp, xAI.
     pub(super) reasoning_content: Value,
     /// vLLM, Ollama, OpenRouter.
     pub(super) reasoning: Value,

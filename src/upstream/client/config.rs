@@ -38,7 +38,7 @@ impl Default for UpstreamConfig {
             organization: None,
             project: None,
             connect_timeout: Duration::from_secs(10),
-            first_byte_timeout: Duration::from_secs(60),
+            first_byte_timeout: Duration::from_mins(1),
             idle_timeout: Duration::from_secs(30),
             max_event_bytes: 32 << 20,
             max_answer_bytes: 256 << 20,

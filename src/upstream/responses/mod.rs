@@ -34,3 +34,6 @@ impl Model for ResponsesModel {
         answer::stream(self.client.clone(), post, Converter::default())
     }
 }
+
+#[cfg(test)]
+mod tests;
