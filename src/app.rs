@@ -101,7 +101,7 @@ impl Gateway {
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
         tasks.spawn(keep_up(state.store.clone(), shutdown.clone()));
-        let router = router(state.clone(), options, ends.close.clone());
+        let router = router(state.clone(), &options, ends.close.clone());
         tasks.spawn(server::serve(listener, router, ServerLimits::default(), ends.clone()));
         tasks.close();
 

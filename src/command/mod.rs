@@ -48,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     }
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(),
-        Command::Demo(args) => serve::demo(args),
+        Command::Demo(args) => serve::demo(&args),
         Command::Migrate => migrate(),
         Command::Token(args) => token::print(&args),
     };

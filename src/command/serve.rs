@@ -23,7 +23,7 @@ use super::{read_file, runtime, var};
 /// The demo's user.
 const DEMO_USER: &str = "demo";
 /// How long the demo's token is good.
-const DEMO_TTL: Duration = Duration::from_secs(12 * 60 * 60);
+const DEMO_TTL: Duration = Duration::from_hours(12);
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -73,7 +73,7 @@ async fn run(gateway: Gateway, listener: TcpListener) -> anyhow::Result<()> {
 
 /// Runs everything with nothing to set up: a file of its own, a scripted model reached over real
 /// HTTP, a login made up for the occasion.
-pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
+pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let model = ScriptedModel::new(DemoAssistant::new());
         let model_listener = TcpListener::bind("127.0.0.1:0").await?;

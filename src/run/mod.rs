@@ -294,7 +294,7 @@ impl Runs {
         let (run_id, lease) = (new.id, new.lease.clone());
         let thread = match self.inner.store.begin_run(new).await? {
             Begun::Started(thread) => *thread,
-            refusal => return refused(refusal),
+            refusal => return refused(&refusal),
         };
         let live = Arc::new(LiveRun {
             id: run_id,
@@ -323,7 +323,7 @@ impl Runs {
     ) -> Result<Option<Result<Started, StartError>>, StartError> {
         let Some(key) = &request.idempotency else { return Ok(None) };
         let found = self.inner.store.find_keyed_run(&request.user_id, key).await?;
-        Ok(found.map(refused))
+        Ok(found.as_ref().map(refused))
     }
 
     fn new_run(&self, request: &StartRun) -> NewRun {
@@ -443,8 +443,8 @@ impl Runs {
 }
 
 /// What it means that a run was not begun.
-fn refused(begun: Begun) -> Result<Started, StartError> {
-    match begun {
+fn refused(begun: &Begun) -> Result<Started, StartError> {
+    match *begun {
         Begun::Replay(run_id, thread_id) => Ok(Started::Before { run_id, thread_id }),
         Begun::Busy(run) => Err(StartError::Busy(run)),
         Begun::KeyReused => Err(StartError::KeyReused),

@@ -39,7 +39,7 @@ pub(super) fn stream(
             for event in events.drain(..) {
                 yield event;
             }
-            step.map_err(|error| client.report(error))?;
+            step.map_err(|error| client.fit_for_log(error))?;
         }
     })
 }

@@ -173,7 +173,7 @@ impl EventReader {
             Ok(Poll::Pending) => self.poll_alarm(cx).map(Err),
             Err(_panic) => {
                 self.close();
-                Poll::Ready(Err(UpstreamError::unreadable("the event parser failed")))
+                Poll::Ready(Err(UpstreamError::unreadable("the parser of its events panicked")))
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Two dialects are spoken, OpenAI's Responses API ([`responses`]) and Chat Completions
 //! ([`chat_completions`]); both answer in the vocabulary of [`ModelEvent`]. What all servers have
 //! in common (connection, status, retry, Server-Sent Events, time-outs) is in [`client`] and
-//! [`event_source`].
+//! `event_source`.
 //!
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
@@ -11,7 +11,7 @@
 mod answer;
 pub mod chat_completions;
 pub mod client;
-pub mod event_source;
+mod event_source;
 mod json;
 mod provider_error;
 pub mod responses;

@@ -4,6 +4,8 @@
 //! On SQLite by default; on PostgreSQL with `GATEWAY_TEST_DATABASE=postgres` and
 //! `TEST_POSTGRES_URL`.
 
+#![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
+
 mod support;
 
 mod adoption;

@@ -43,6 +43,9 @@ impl Failure {
             OpenError::Connect(error) => Self::connect(error),
             OpenError::Lost(error) => Self::last(error),
             OpenError::NotEvents(answer) => Self::last(not_events(*answer).await),
+            OpenError::Status(answer) if answer.status().is_success() => {
+                Self::last(UpstreamError::unreadable(format!("its status is {}", answer.status())))
+            }
             OpenError::Status(answer) => {
                 let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
                 let provider = ProviderError::from_body(&read_body(*answer).await);

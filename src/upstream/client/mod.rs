@@ -102,7 +102,7 @@ impl UpstreamClient {
     }
 
     /// Sends a request, by the rule more than once, until there is a stream of events. Errors are
-    /// logged and fit to be logged.
+    /// fit to be logged.
     pub(super) async fn open(&self, post: &Post) -> Result<EventReader, UpstreamError> {
         let mut retries = 0;
         loop {
@@ -113,18 +113,18 @@ impl UpstreamClient {
                     Failure::from_open(error).await
                 }
             };
-            let Some(wait) = failure.wait(retries) else { return Err(self.report(failure.error)) };
+            let Some(wait) = failure.wait(retries) else {
+                return Err(self.fit_for_log(failure.error));
+            };
             retries += 1;
             tracing::debug!(code = failure.error.code(), retries, ?wait, "asking the model again");
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Logs an error, once, and takes out of it what nobody may see.
-    pub(super) fn report(&self, error: UpstreamError) -> UpstreamError {
-        let error = fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose));
-        tracing::warn!(code = error.code(), ?error, "the model did not answer to the end");
-        error
+    /// Takes out of an error what no log may hold.
+    pub(super) fn fit_for_log(&self, error: UpstreamError) -> UpstreamError {
+        fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
     }
 
     fn request(&self, post: &Post) -> RequestBuilder {

@@ -35,7 +35,8 @@ impl EventStream {
     pub(crate) async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         if status != StatusCode::OK {
-            panic!("{status}: {}", response.text().await.unwrap());
+            let body = response.text().await;
+            panic!("{status}: {body:?}");
         }
         let header = |name: &str| {
             headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
