@@ -32,16 +32,24 @@ pub(super) fn stream(
     mut conversion: impl Conversion,
 ) -> ModelStream {
     Box::pin(try_stream! {
-        let mut reader = client.open(&post?).await?;
+        let mut reader = client.open(&post?).await.map_err(counted)?;
         let mut events = Vec::new();
         while !conversion.is_finished() {
             let step = step(&mut reader, &mut conversion, &mut events).await;
             for event in events.drain(..) {
                 yield event;
             }
-            step.map_err(|error| client.fit_for_log(error))?;
+            step.map_err(|error| counted(client.fit_for_log(error)))?;
         }
     })
+}
+
+/// Counts a failed call. What the provider said of it may quote a conversation: it is logged for
+/// whoever looks for it, and nobody else.
+fn counted(error: UpstreamError) -> UpstreamError {
+    metrics::counter!("gateway_upstream_errors_total", "code" => error.code()).increment(1);
+    tracing::debug!(error.code = error.code(), error = ?error, "a model call failed");
+    error
 }
 
 /// Reads and converts one event. Closes the connection at the end of the answer, before the
