@@ -234,6 +234,8 @@ struct Inner {
     owner: String,
     /// No new runs.
     closing: CancellationToken,
+    /// The drain time is over: no runs at all.
+    drained: CancellationToken,
 }
 
 impl Runs {
@@ -260,6 +262,7 @@ impl Runs {
             limits,
             owner: RunId::new().to_string(),
             closing: CancellationToken::new(),
+            drained: CancellationToken::new(),
         };
         let runs = Self { inner: Arc::new(inner) };
         runs.inner.tasks.spawn(recovery::watch(runs.clone()));
@@ -309,6 +312,10 @@ impl Runs {
         });
         announce(&live.log, &request, &thread);
         self.live().insert(run_id, live.clone());
+        if self.inner.drained.is_cancelled() {
+            // It was being accepted when all others were told.
+            live.stop(StopReason::Shutdown);
+        }
         self.begin_title(&live, &request, &thread);
         let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
@@ -416,6 +423,7 @@ impl Runs {
             _ = patience => false,
         };
         if !are_done {
+            self.inner.drained.cancel();
             let live: Vec<Arc<LiveRun>> = self.live().values().cloned().collect();
             tracing::warn!(runs = live.len(), "interrupting runs that are not done in time");
             for run in live {
