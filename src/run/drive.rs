@@ -117,7 +117,6 @@ impl Drive {
                 tokio::select! {
                     biased;
                     reason = &mut stopped => return Outcome::Stopped(reason),
-                    item = stream.next() => item,
                     result = answered(&mut self.in_flight) => {
                         match self.checkpoint_written(result) {
                             Ok(()) => continue,
@@ -130,6 +129,9 @@ impl Drive {
                             Err(outcome) => return outcome,
                         }
                     }
+                    // Last: an agent that always has something to say must not keep the others
+                    // from being heard.
+                    item = stream.next() => item,
                 }
             };
             match self.step(item, stream).await {
