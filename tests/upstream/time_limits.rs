@@ -74,6 +74,7 @@ async fn polling_a_stalled_answer_is_no_sign_of_life() {
     let server = Server::start(vec![vec![head(), chunk(DELTA), Step::AwaitClose]]).await;
     let mut stream = ask(&server);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = 0;
 
     // An owner that also waits for something else polls the stream at every tick.
     let error = loop {
@@ -82,8 +83,9 @@ async fn polling_a_stalled_answer_is_no_sign_of_life() {
                 Some(Err(error)) => break error,
                 item => assert!(item.is_some()),
             },
-            _ = tick.tick() => {}
+            _ = tick.tick() => ticks += 1,
         }
+        assert!(ticks < 250, "it waits for ever");
     };
 
     assert!(matches!(error, UpstreamError::TimedOut { waited_for: "go on" }), "{error:?}");
