@@ -96,18 +96,20 @@ impl Calls {
 impl Slot {
     /// Whether a fragment that seems to belong here begins another call: this one is whole, and
     /// the fragment has another id (servers that say index 0 always) or, without any id, a name
-    /// and arguments again (servers that send whole calls and neither index nor id).
+    /// and arguments again (servers that send whole calls and neither index nor id). A named call
+    /// without arguments is whole, too, when another id comes with a name of its own.
     fn is_followed_by(&self, id: &str, fragment: &Value) -> bool {
-        let is_other = if id.is_empty() || self.id.is_empty() {
+        let is_named = non_empty(&fragment["function"]["name"]).is_some();
+        if id.is_empty() || self.id.is_empty() {
             let arguments = non_empty(&fragment["function"]["arguments"]);
-            id.is_empty()
+            return id.is_empty()
                 && fragment["index"].is_null()
-                && non_empty(&fragment["function"]["name"]).is_some()
+                && is_named
                 && arguments.is_some_and(|arguments| arguments != self.arguments)
-        } else {
-            id != self.id
-        };
-        is_other && self.is_whole()
+                && self.is_whole();
+        }
+        let is_bare = self.arguments.is_empty() && !self.name.is_empty();
+        id != self.id && (self.is_whole() || (is_bare && is_named))
     }
 
     fn is_whole(&self) -> bool {

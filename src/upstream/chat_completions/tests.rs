@@ -291,3 +291,27 @@ fn data_that_is_no_json_is_unreadable() {
 
     assert!(matches!(end, Err(UpstreamError::Unreadable { .. })), "{end:?}");
 }
+
+#[test]
+fn calls_without_arguments_at_one_index_are_told_apart_by_their_ids() {
+    let fragment = |id: &str| {
+        delta(&json!({"tool_calls": [{"index": 0, "id": id, "function": {"name": "tasks_list"}}]}))
+    };
+
+    let events = good(&[fragment("a"), fragment("b"), finish("tool_calls")]);
+
+    let calls = events.iter().filter(|event| matches!(event, ModelEvent::FunctionCall { .. }));
+    assert_eq!(calls.count(), 2, "{events:?}");
+}
+
+#[test]
+fn members_of_unexpected_types_do_not_end_an_answer() {
+    let events = good(&[
+        delta(
+            &json!({"content": "Hi", "refusal": {}, "reasoning_content": 7, "tool_calls": "none"}),
+        ),
+        finish("stop"),
+    ]);
+
+    assert!(events.iter().any(|event| matches!(event, ModelEvent::MessageDone { .. })));
+}

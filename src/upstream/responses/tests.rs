@@ -414,3 +414,51 @@ fn data_that_is_no_json_is_unreadable() {
 
     assert!(matches!(fed, Err(UpstreamError::Unreadable { .. })), "{fed:?}");
 }
+
+#[test]
+fn two_calls_of_a_server_without_indices_are_told_apart_by_their_ids() {
+    let (a, b) = (call_item("a", ""), call_item("b", ""));
+    let piece = |item: &Value, delta: &str| {
+        json!({"type": "response.function_call_arguments.delta", "item_id": item["id"],
+            "delta": delta})
+    };
+    let added = |item: &Value| json!({"type": "response.output_item.added", "item": item});
+    let done = |item: &Value| json!({"type": "response.output_item.done", "item": item});
+
+    let events = good(&[
+        added(&a),
+        added(&b),
+        piece(&a, "{\"x\":1}"),
+        piece(&b, "{\"x\":2}"),
+        done(&call_item("a", "{\"x\":1}")),
+        done(&call_item("b", "{\"x\":2}")),
+        completed(&json!([])),
+    ]);
+
+    let calls: Vec<FunctionCall> = calls(&events).into_iter().map(|(_, call)| call).collect();
+    assert_eq!(calls, [call("a", "{\"x\":1}"), call("b", "{\"x\":2}")]);
+}
+
+#[test]
+fn thoughts_that_come_only_whole_are_shown() {
+    let item = json!({"type": "reasoning", "id": "r",
+        "summary": [{"type": "summary_text", "text": "I see."}]});
+
+    let events = good(&[done(0, &item), completed(&json!([]))]);
+
+    let shown = ModelEvent::ReasoningPartDone { index: 0, part: 0, text: "I see.".to_owned() };
+    assert!(events.contains(&shown), "{events:?}");
+}
+
+#[test]
+fn a_wild_index_takes_no_memory() {
+    let wild = 4_000_000_000_u64;
+    let delta = |output: u64, content: u64| {
+        json!({"type": "response.output_text.delta", "output_index": output,
+            "content_index": content, "delta": "x"})
+    };
+
+    let (events, _) = convert(&[delta(wild, 0), delta(0, wild), completed(&json!([]))]);
+
+    assert!(events.len() < 100, "{} events", events.len());
+}
