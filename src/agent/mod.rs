@@ -10,6 +10,7 @@ pub mod history;
 pub mod model_agent;
 pub mod titles;
 mod tool_turn;
+pub mod widget;
 
 use std::{
     pin::Pin,

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use async_stream::try_stream;
 use chatkit_gateway::{
     agent::{Agent, AgentError, AgentStream, Turn},
-    protocol::{
-        ItemId, ItemKind, ThreadEvent, ThreadItem, ThreadStatus, Timestamp, item::WidgetItem,
-    },
+    protocol::{ThreadEvent, ThreadStatus},
 };
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
@@ -40,12 +39,15 @@ struct Script {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Step {
-    /// A widget that is given whole; one that grows needs what tells its states apart.
+    /// A widget that grows, or one that is given whole.
     Widget {
         #[serde(rename = "stream_widget")]
-        states: [Value; 1],
+        states: Vec<Value>,
         #[serde(default)]
         copy_text: Option<String>,
+        /// Whether the handler gave the states one by one.
+        #[serde(default = "yes")]
+        generator: bool,
     },
     Named(NamedStep),
 }
@@ -103,8 +105,16 @@ impl Agent for ScriptedAgent {
         Box::pin(try_stream! {
             for step in script.respond {
                 match step {
-                    Step::Widget { states: [widget], copy_text } => {
-                        yield whole_widget(&turn, widget, copy_text).into();
+                    Step::Widget { states, copy_text, generator: true } => {
+                        let mut events = turn.stream_widget(stream::iter(states), copy_text);
+                        while let Some(event) = events.next().await {
+                            yield event?;
+                        }
+                    }
+                    Step::Widget { states, copy_text, generator: false } => {
+                        for widget in states {
+                            yield turn.widget(widget, copy_text.clone()).into();
+                        }
                     }
                     Step::Named(NamedStep::Event(event)) => yield (*event).into(),
                     Step::Named(NamedStep::Raise(failure)) => Err(AgentError::from(failure))?,
@@ -119,14 +129,4 @@ impl Agent for ScriptedAgent {
             }
         })
     }
-}
-
-fn whole_widget(turn: &Turn, widget: Value, copy_text: Option<String>) -> ThreadEvent {
-    let item = ThreadItem {
-        id: ItemId::new(),
-        thread_id: turn.thread_id(),
-        created_at: Timestamp::now(),
-        kind: ItemKind::Widget(WidgetItem { widget, copy_text }),
-    };
-    ThreadEvent::ItemDone { item: Box::new(item) }
 }
