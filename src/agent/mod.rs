@@ -4,11 +4,13 @@
 //! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
 
 pub mod bridge;
+mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
 pub mod titles;
 mod tool_turn;
+pub mod widget;
 
 use std::{
     pin::Pin,
@@ -40,26 +42,15 @@ pub use titles::TitleMaker;
 ///
 /// ```
 /// use async_stream::try_stream;
-/// use chatkit_gateway::{
-///     agent::{Agent, AgentStream, Turn},
-///     protocol::{ItemKind, ItemId, ThreadEvent, ThreadItem, Timestamp, item::AssistantMessage},
-/// };
+/// use chatkit_gateway::agent::{Agent, AgentStream, Turn};
 ///
 /// struct Parrot;
 ///
 /// impl Agent for Parrot {
 ///     fn respond(&self, turn: Turn) -> AgentStream<'_> {
 ///         Box::pin(try_stream! {
-///             let heard = turn.input_text();
-///             yield ThreadEvent::ItemDone {
-///                 item: Box::new(ThreadItem {
-///                     id: ItemId::new(),
-///                     thread_id: turn.thread_id(),
-///                     created_at: Timestamp::now(),
-///                     kind: ItemKind::AssistantMessage(AssistantMessage::from_text(heard)),
-///                 }),
-///             }
-///             .into();
+///             yield turn.progress("Listening").into();
+///             yield turn.say(turn.input_text()).into();
 ///         })
 ///     }
 /// }

@@ -6,11 +6,9 @@ use async_stream::try_stream;
 use async_trait::async_trait;
 use chatkit_gateway::{
     agent::{ActionCaller, Agent, AgentError, AgentStream, Audio, Turn, WidgetAction},
-    protocol::{
-        ItemId, ItemKind, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId,
-        item::WidgetItem,
-    },
+    protocol::{ItemKind, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId},
 };
+use futures_util::stream;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
@@ -57,12 +55,15 @@ struct Server {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Step {
-    /// A widget that is given whole; one that grows needs what tells its states apart.
+    /// A widget that grows, or one that is given whole.
     Widget {
         #[serde(rename = "stream_widget")]
-        states: [Value; 1],
+        states: Vec<Value>,
         #[serde(default)]
         copy_text: Option<String>,
+        /// Whether the handler gave the states one by one.
+        #[serde(default = "yes")]
+        generator: bool,
     },
     Named(NamedStep),
 }
@@ -159,8 +160,15 @@ fn play(turn: Turn, steps: Vec<Step>, sender: Option<ThreadItem>) -> AgentStream
     Box::pin(try_stream! {
         for step in steps {
             match step {
-                Step::Widget { states: [widget], copy_text } => {
-                    yield whole_widget(&turn, widget, copy_text).into();
+                Step::Widget { states, copy_text, generator: true } => {
+                    for await event in turn.stream_widget(stream::iter(states), copy_text) {
+                        yield event?;
+                    }
+                }
+                Step::Widget { states, copy_text, generator: false } => {
+                    for widget in states {
+                        yield turn.widget(widget, copy_text.clone()).into();
+                    }
                 }
                 Step::Named(NamedStep::Event(event)) => yield (*event).into(),
                 Step::Named(NamedStep::ReplaceSenderWidget(widget)) => {
@@ -184,14 +192,4 @@ fn replaced(mut sender: ThreadItem, new: Value) -> ThreadItem {
     let ItemKind::Widget(item) = &mut sender.kind else { panic!("{sender:?} is no widget") };
     item.widget = new;
     sender
-}
-
-fn whole_widget(turn: &Turn, widget: Value, copy_text: Option<String>) -> ThreadEvent {
-    let item = ThreadItem {
-        id: ItemId::new(),
-        thread_id: turn.thread_id(),
-        created_at: Timestamp::now(),
-        kind: ItemKind::Widget(WidgetItem { widget, copy_text }),
-    };
-    ThreadEvent::ItemDone { item: Box::new(item) }
 }
