@@ -5,13 +5,27 @@
 //! |---|---|
 //! | `official_models` | all that the gateway sends, read with the SDK's own types |
 //! | `judge`, `parse.py` | reads it |
+//! | `side_by_side` | the gateway's own agent and the official server, with the same model |
+//! | `answers`, `requests` | what both are asked |
+//! | `pair` | asks both and compares |
+//! | `normal`, `rules` | what is brought to the same before; what differs on purpose |
+//! | `official`, `server.py` | the official server |
 //! | `gateway` | a gateway with its own agent |
 //! | `model` | a model that answers as the test says |
+//! | `responses` | whole answers of a model, event by event |
 
+mod answers;
 mod gateway;
 mod judge;
 mod model;
+mod normal;
+mod official;
 mod official_models;
+mod pair;
+mod requests;
+mod responses;
+mod rules;
+mod side_by_side;
 
 use std::{env, path::PathBuf};
 

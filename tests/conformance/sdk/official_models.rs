@@ -12,6 +12,7 @@ use super::{gateway, judge::Sent, model::TestModel};
 use crate::{
     agent::ScriptedAgent,
     compare::events,
+    files::ScriptedFiles,
     play::{Play, Poster},
     recording::Recorded,
     replay::{STOPPED, plays},
@@ -19,44 +20,19 @@ use crate::{
     stopped::read_events,
 };
 
-/// What the SDK knows and the gateway does not send.
-const NEVER_SENT: [&str; 4] = [
-    // No attachments yet.
-    "FileAttachment",
-    "HiddenContextItem",
-    "ImageAttachment",
-    "SDKHiddenContextItem",
-];
+/// What the SDK knows and no client may see.
+const NEVER_SENT: [&str; 2] = ["HiddenContextItem", "SDKHiddenContextItem"];
 
 #[tokio::test]
 #[ignore = "needs TEST_SDK_PYTHON"]
 async fn every_flow_is_read_by_the_official_types_without_a_loss() {
-    let stopped = STOPPED.map(|flow| Play::new(flow, Poster::Helper));
-    // Tags and a quotation; its attachments have flows of their own.
-    let rich = Play::new("03-add-user-message-rich", Poster::Page);
-    let plays: Vec<Play> = plays().into_iter().map(|(play, _)| play).collect();
-    let mut agent = ScriptedAgent::default();
-    for play in plays.iter().chain(&stopped).chain([&rich]) {
-        agent.add(play.user.as_str(), play.script());
-    }
-    let server = TestServer::start(agent).await;
     let mut sent = Sent::default();
 
-    for play in &plays {
-        play.fill(&server).await;
-        answer_to(play.request(&server), play, &server, &mut sent).await;
-        all_of(&play.user, &server, &mut sent).await;
+    for has_files in [false, true] {
+        answered_flows(has_files, &mut sent).await;
     }
-    rich.fill(&server).await;
-    let request = rich.request_with(&server, r#""atc_f1","atc_i1""#, "");
-    answer_to(request, &rich, &server, &mut sent).await;
-    all_of(&rich.user, &server, &mut sent).await;
-    for play in &stopped {
-        answer_until_cancelled(play, &server, &mut sent).await;
-        all_of(&play.user, &server, &mut sent).await;
-    }
+    stopped_flows(&mut sent).await;
 
-    server.stop().await;
     let report = sent.judge();
     println!("the recorded flows: {}", report.figures());
     report.assert_read();
@@ -113,11 +89,11 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     /// Says something, twice: answers the thread.
-    async fn message(
+    async fn message<const N: usize>(
         &mut self,
         thread: Option<&str>,
         text: &str,
-        answer: impl IntoIterator<Item = Step>,
+        answer: [Step; N],
     ) -> String {
         self.model.will_play(answer);
         let response = self.page_request(thread, text).send().await.unwrap();
@@ -133,11 +109,11 @@ impl Talk<'_> {
     }
 
     /// Says something over the gateway's own route and stops the answer.
-    async fn cancelled(
+    async fn cancelled<const N: usize>(
         &mut self,
         thread: Option<&str>,
         text: &str,
-        answer: impl IntoIterator<Item = Step>,
+        answer: [Step; N],
     ) {
         self.model.will_play(answer);
         let body = json!({"thread_id": thread, "content": text}).to_string();
@@ -166,9 +142,42 @@ impl Talk<'_> {
     }
 }
 
+/// Flows that are answered in one go, of a server with a place for files or without.
+async fn answered_flows(has_files: bool, sent: &mut Sent) {
+    let plays = plays().into_iter().map(|(play, _)| play);
+    let plays: Vec<Play> = plays.filter(|play| play.has_files() == has_files).collect();
+    let (mut agent, mut files) = (ScriptedAgent::default(), ScriptedFiles::default());
+    for play in &plays {
+        agent.add(play.user.as_str(), play.script());
+        files.add(play.user.as_str(), play.script());
+    }
+    let server = TestServer::start_with(agent, has_files.then_some(files)).await;
+    for play in &plays {
+        answer_to(play, &server, sent).await;
+        all_of(&play.user, &server, sent).await;
+    }
+    server.stop().await;
+}
+
+/// Flows whose client goes away.
+async fn stopped_flows(sent: &mut Sent) {
+    let plays = STOPPED.map(|flow| Play::new(flow, Poster::Helper));
+    let mut agent = ScriptedAgent::default();
+    for play in &plays {
+        agent.add(play.user.as_str(), play.script());
+    }
+    let server = TestServer::start(agent).await;
+    for play in &plays {
+        answer_until_cancelled(play, &server, sent).await;
+        all_of(&play.user, &server, sent).await;
+    }
+    server.stop().await;
+}
+
 /// What a flow is answered; a stream also as it is read from what is stored.
-async fn answer_to(request: RequestBuilder, play: &Play, server: &TestServer, sent: &mut Sent) {
-    let response = request.send().await.unwrap();
+async fn answer_to(play: &Play, server: &TestServer, sent: &mut Sent) {
+    play.fill(server).await;
+    let response = play.request(server).send().await.unwrap();
     if response.status() != StatusCode::OK {
         // An error of the gateway's own form.
         return;
