@@ -16,6 +16,7 @@
 //! | `server` | a gateway with that agent |
 //! | `play` | plays a flow and judges it |
 //! | `replay`, `stopped`, `catalogue` | the tests |
+//! | `sdk` | tests with the SDK itself |
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
@@ -28,6 +29,7 @@ mod names;
 mod play;
 mod recording;
 mod replay;
+mod sdk;
 mod server;
 mod stopped;
 mod widgets;
