@@ -23,6 +23,8 @@
 mod agent;
 mod catalogue;
 mod compare;
+#[path = "../gateway/support/database.rs"]
+mod database;
 mod files;
 mod flows;
 mod names;

@@ -27,7 +27,7 @@ pub(crate) struct TestServer {
     http: reqwest::Client,
     shutdown: CancellationToken,
     tasks: TaskTracker,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl TestServer {
@@ -51,9 +51,14 @@ impl TestServer {
     pub(crate) async fn start_of(parts: impl FnOnce(Arc<dyn Store>) -> Parts) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
-        let config = config(&url);
+        Self { _folder: Some(folder), ..Self::start_on(&url, parts).await }
+    }
+
+    /// On a database that is there already.
+    pub(crate) async fn start_on(url: &str, parts: impl FnOnce(Arc<dyn Store>) -> Parts) -> Self {
+        let config = config(url);
         let keys = SessionKeys::new(&config.auth.session);
-        let store = store::open(&url, OpenOptions::default()).await.unwrap();
+        let store = store::open(url, OpenOptions::default()).await.unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateway::with_parts(config, parts(store.clone()), metrics).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,7 +67,7 @@ impl TestServer {
         tasks.spawn(gateway.serve(listener, shutdown.clone(), shutdown.clone()));
         tasks.close();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { store, address, keys, http, shutdown, tasks, _folder: folder }
+        Self { store, address, keys, http, shutdown, tasks, _folder: None }
     }
 
     /// A request of that user.
@@ -100,6 +105,7 @@ fn config(database: &str) -> Config {
         "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1".to_owned()),
         "BETTER_AUTH_SECRET" => Some("a-secret-of-the-login-for-tests-only".to_owned()),
         "CHATKIT_TITLES" => Some("off".to_owned()),
+        "CHATKIT_MAX_RUNS_PER_USER" => Some("0".to_owned()),
         _ => None,
     };
     Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()

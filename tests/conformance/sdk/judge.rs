@@ -71,6 +71,12 @@ impl Sent {
         self.lines.push(Line { from: from.to_owned(), kind, json: json.to_owned() });
     }
 
+    /// What another client was sent.
+    pub(crate) fn add_all(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        self.odd.extend(other.odd);
+    }
+
     /// Lets the SDK read all of it.
     pub(crate) fn judge(self) -> Report {
         let mut input = tempfile::tempfile().unwrap();

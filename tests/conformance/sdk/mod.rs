@@ -10,11 +10,13 @@
 //! | `pair` | asks both and compares |
 //! | `normal`, `rules` | what is brought to the same before; what differs on purpose |
 //! | `official`, `server.py` | the official server |
+//! | `crowd` | many clients at once, all requests mixed |
 //! | `gateway` | a gateway with its own agent |
 //! | `model` | a model that answers as the test says |
 //! | `responses` | whole answers of a model, event by event |
 
 mod answers;
+mod crowd;
 mod gateway;
 mod judge;
 mod model;

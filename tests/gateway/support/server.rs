@@ -34,7 +34,7 @@ impl TestServer {
 
     /// With these variables besides those that a server needs.
     pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
-        Self::start_on(TestDatabase::create().await, vars).await
+        Self::start_on(new_database().await, vars).await
     }
 
     /// On a database that is there already.
@@ -102,6 +102,14 @@ impl TestServer {
     pub(crate) async fn wait(self) -> TestDatabase {
         self.ended.await.expect("the server ended without a panic");
         self.database
+    }
+}
+
+/// What clients see must not depend on the database: `GATEWAY_TEST_DATABASE` says which it is.
+pub(crate) async fn new_database() -> TestDatabase {
+    match std::env::var("GATEWAY_TEST_DATABASE").as_deref() {
+        Ok("postgres") => TestDatabase::postgres().await,
+        _ => TestDatabase::sqlite(),
     }
 }
 
