@@ -1,5 +1,6 @@
 //! The harness: verbs for tests, plumbing behind them.
 
+pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod dead_process;

@@ -1,12 +1,15 @@
 //! A gateway for one test.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    app::Gateway,
+    agent::Agent,
+    app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
+    store::{self, OpenOptions, Store},
+    tools::ToolRegistry,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -44,6 +47,32 @@ impl TestServer {
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateway::build(config, metrics).await.unwrap();
+        Self::serve(gateway, model, database, keys).await
+    }
+
+    /// With an agent of the test's own, and the store that it writes to.
+    pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
+        let (database, model) = (TestDatabase::create().await, TestModel::start().await);
+        let config = config(&database.url, &model.running.base_url(), &[]);
+        let keys = SessionKeys::new(&config.auth.session);
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let store = store::open(&database.url, OpenOptions::default()).await.unwrap();
+        let parts = Parts {
+            store: store.clone(),
+            tools: ToolRegistry::default(),
+            agent: Arc::new(agent),
+            titles: None,
+        };
+        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
+        (Self::serve(gateway, model, database, keys).await, store)
+    }
+
+    async fn serve(
+        gateway: Gateway,
+        model: TestModel,
+        database: TestDatabase,
+        keys: SessionKeys,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
@@ -70,10 +99,13 @@ impl TestServer {
 
     /// A client with a session token of that user.
     pub(crate) fn user(&self, name: &str) -> Client {
+        Client::new(&self.url(""), Some(self.token(name)))
+    }
+
+    /// A session token of that user.
+    pub(crate) fn token(&self, name: &str) -> String {
         let user = UserId::parse(name).unwrap();
-        let ttl = Duration::from_mins(30);
-        let token = self.keys.issue_detached(&user, ttl, Timestamp::now()).token;
-        Client::new(&self.url(""), Some(token))
+        self.keys.issue_detached(&user, Duration::from_mins(30), Timestamp::now()).token
     }
 
     /// A client without a token.
