@@ -82,6 +82,7 @@ impl ChatService {
     pub async fn send(&self, user: &UserId, message: SendMessage) -> Result<Sent, ChatError> {
         rules::check_content(&message.content)?;
         rules::check_quote(message.quoted_text.as_deref())?;
+        rules::check_options(&message.options)?;
         if !message.attachments.is_empty() {
             // No attachment can exist before there is a place for files.
             return Err(ChatError::NotFound);
