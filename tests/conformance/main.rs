@@ -22,6 +22,7 @@
 mod agent;
 mod catalogue;
 mod compare;
+mod files;
 mod flows;
 mod names;
 mod play;

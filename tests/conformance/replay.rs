@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 
 use crate::{
     agent::ScriptedAgent,
+    files::ScriptedFiles,
     flows::{FLOWS, State},
     play::{Play, Poster},
     recording::Recorded,
@@ -16,21 +17,25 @@ pub(crate) const STOPPED: [&str; 2] =
 
 #[tokio::test]
 async fn every_flow_is_answered_as_the_table_says() {
-    let plays = plays();
-    let mut agent = ScriptedAgent::default();
-    for (play, _) in &plays {
-        agent.add(play.user.as_str(), play.script());
-    }
-    let server = TestServer::start(agent).await;
-
     let mut wrong = Vec::new();
-    for (play, state) in &plays {
-        if let Err(problem) = play.judge(&server, *state).await {
-            wrong.push(format!("{}\n{problem}\n", play.user));
+    for has_files in [false, true] {
+        let plays: Vec<(Play, State)> =
+            plays().into_iter().filter(|(play, _)| play.has_files() == has_files).collect();
+        let (mut agent, mut files) = (ScriptedAgent::default(), ScriptedFiles::default());
+        for (play, _) in &plays {
+            agent.add(play.user.as_str(), play.script());
+            files.add(play.user.as_str(), play.script());
         }
-    }
+        let server = TestServer::start_with(agent, has_files.then_some(files)).await;
 
-    server.stop().await;
+        for (play, state) in &plays {
+            if let Err(problem) = play.judge(&server, *state).await {
+                wrong.push(format!("{}\n{problem}\n", play.user));
+            }
+        }
+
+        server.stop().await;
+    }
     assert!(wrong.is_empty(), "{} plays differ:\n\n{}", wrong.len(), wrong.join("\n"));
 }
 

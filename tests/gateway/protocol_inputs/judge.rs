@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use chatkit_gateway::{
-    protocol::{Order, Page, Thread, ThreadEvent, ThreadId, ThreadItem, UserId},
+    protocol::{
+        Attachment, AttachmentId, Order, Page, Thread, ThreadEvent, ThreadId, ThreadItem, UserId,
+    },
     store::{
         PageQuery, Store,
-        record::{ItemRecord, ThreadRecord},
+        record::{AttachmentRecord, ItemRecord, ThreadRecord},
     },
 };
 use reqwest::{Method, Response, header};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer, agent::SHOW_ALL};
 
 use super::{
-    requests::{NOT_IMPLEMENTED, STREAMED, THREAD},
+    requests::{ATTACHMENT, STREAMED, THREAD},
     variants::Variant,
 };
 
@@ -31,27 +33,32 @@ pub(super) struct Judge<'a> {
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    NotImplemented,
 }
 
-/// A user in the starting state: a thread with an item of each kind.
+/// A user in the starting state: a thread with an item of each kind, and an attachment.
 struct Start {
     user: UserId,
     client: Client,
+    attachment: AttachmentId,
     stored: Stored,
 }
 
 /// All that a user has.
-type Stored = Vec<(ThreadRecord, Vec<ItemRecord>)>;
+#[derive(Debug, PartialEq)]
+struct Stored {
+    threads: Vec<(ThreadRecord, Vec<ItemRecord>)>,
+    attachment: Option<AttachmentRecord>,
+}
 
 impl<'a> Judge<'a> {
     pub(super) fn new(server: &'a TestServer, store: Arc<dyn Store>) -> Self {
         Self { server, store, client: server.nobody() }
     }
 
-    /// Posts the variants of a request, each in the starting state, and says what came of them.
+    /// Posts variants of a request, each in the starting state, and says what came of them.
     pub(super) async fn verdicts(
         &self,
+        share: usize,
         kind: &str,
         variants: &[Variant],
     ) -> Vec<Result<Verdict, String>> {
@@ -60,10 +67,10 @@ impl<'a> Judge<'a> {
         for (number, variant) in variants.iter().enumerate() {
             let begun = match start.take() {
                 Some(begun) => begun,
-                None => self.begin(&format!("{kind} {number}")).await,
+                None => self.begin(&format!("{share} {number}")).await,
             };
             let answer = self.post(&begun, variant).await;
-            let after = self.stored(&begun.user).await;
+            let after = self.stored(&begun.user, begun.attachment).await;
             verdicts.push(
                 answer.and_then(|answer| judge(kind, variant, &answer, &begun.stored, &after)),
             );
@@ -88,26 +95,31 @@ impl<'a> Judge<'a> {
             "inference_options": {},
         });
         client.chatkit_stream("threads.create", &json!({ "input": input })).await.rest().await;
-        let stored = self.stored(&user).await;
-        Start { user, client, stored }
+        let file = json!({ "name": "a.txt", "size": 3, "mime_type": "text/plain" });
+        let file = client.chatkit("attachments.create", &file).await.body;
+        let attachment = AttachmentId::parse_or_unknown(file["id"].as_str().unwrap());
+        let stored = self.stored(&user, attachment).await;
+        Start { user, client, attachment, stored }
     }
 
-    async fn stored(&self, user: &UserId) -> Stored {
-        let threads = self.store.list_threads(user, None, all()).await.unwrap().unwrap();
-        let mut stored = Vec::new();
-        for thread in threads.data {
+    async fn stored(&self, user: &UserId, attachment: AttachmentId) -> Stored {
+        let page = self.store.list_threads(user, None, all()).await.unwrap().unwrap();
+        let mut threads = Vec::new();
+        for thread in page.data {
             let items = self.store.list_items(user, thread.id, all()).await.unwrap().unwrap();
-            stored.push((thread, items.data));
+            threads.push((thread, items.data));
         }
-        stored
+        let found = self.store.find_attachments(user, &[attachment]).await.unwrap();
+        Stored { threads, attachment: found.into_iter().next() }
     }
 }
 
 impl Start {
     /// A request with identifiers instead of names.
     fn name(&self, request: &Value) -> String {
-        let (thread, items) = &self.stored[0];
-        let mut body = request.to_string().replace(THREAD, &thread.id.to_string());
+        let (thread, items) = &self.stored.threads[0];
+        let body = request.to_string().replace(THREAD, &thread.id.to_string());
+        let mut body = body.replace(ATTACHMENT, &self.attachment.to_string());
         for record in items {
             let name = format!("ITEM:{}", record.item.kind.type_name());
             body = body.replace(&name, &record.item.id.to_string());
@@ -124,7 +136,7 @@ fn judge(
     before: &Stored,
     after: &Stored,
 ) -> Result<Verdict, String> {
-    let verdict = answer.verdict(kind)?;
+    let verdict = answer.verdict()?;
     match verdict {
         Verdict::Accepted => {
             check_whole(after)?;
@@ -144,12 +156,24 @@ fn all<I>() -> PageQuery<I> {
 
 /// Nothing half is left: no run goes on, and each thread has a message.
 fn check_whole(stored: &Stored) -> Result<(), String> {
-    for (thread, items) in stored {
+    for (thread, items) in &stored.threads {
         if thread.active_run_id.is_some() || items.is_empty() {
             return Err(format!("half a thread: {thread:?} {items:?}"));
         }
     }
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct UpdatedItem {
+    #[serde(rename = "updated_item")]
+    _item: ThreadItem,
+}
+
+#[derive(Deserialize)]
+struct Transcript {
+    #[serde(rename = "text")]
+    _text: String,
 }
 
 /// A response, read to its end.
@@ -168,26 +192,22 @@ impl Answer {
         Ok(Self { status, content_type: content_type.unwrap_or_default(), body })
     }
 
-    fn verdict(&self, kind: &str) -> Result<Verdict, String> {
-        let is_listed = NOT_IMPLEMENTED.contains(&kind);
+    fn verdict(&self) -> Result<Verdict, String> {
         match self.status {
-            200 if is_listed => Err("implemented: take it out of the list".to_owned()),
             200 => Ok(Verdict::Accepted),
-            400..=499 => self.check_error("").map(|()| Verdict::Refused),
-            501 if is_listed => {
-                self.check_error("not_implemented").map(|()| Verdict::NotImplemented)
-            }
+            400..=499 if self.is_error() => Ok(Verdict::Refused),
             _ => Err(format!("status {}: {}", self.status, self.body)),
         }
     }
 
-    fn check_error(&self, code: &str) -> Result<(), String> {
+    /// Whether it is an error in the shape of all errors.
+    fn is_error(&self) -> bool {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let text = |name: &str| body["error"][name].as_str().unwrap_or_default();
-        let is_error = self.content_type == "application/json"
-            && ["code", "message", "request_id"].iter().all(|name| !text(name).is_empty())
-            && (code.is_empty() || text("code") == code);
-        if is_error { Ok(()) } else { Err(format!("no error body: {}", self.body)) }
+        let says = |name: &str| body["error"][name].as_str().is_some_and(|text| !text.is_empty());
+        self.content_type == "application/json"
+            && says("code")
+            && says("message")
+            && says("request_id")
     }
 
     fn check_result(&self, kind: &str, stored: &Stored) -> Result<(), String> {
@@ -201,6 +221,11 @@ impl Answer {
             "threads.get_by_id" | "threads.update" => self.read::<Thread>().map(drop),
             "threads.list" => self.read::<Page<Thread>>().map(drop),
             "items.list" => self.read::<Page<ThreadItem>>().map(drop),
+            "threads.sync_custom_action" if self.body != "{}" => {
+                self.read::<UpdatedItem>().map(drop)
+            }
+            "attachments.create" => self.read::<Attachment>().map(drop),
+            "input.transcribe" => self.read::<Transcript>().map(drop),
             _ if self.body == "{}" => Ok(()),
             _ => Err(format!("no result: {}", self.body)),
         }
@@ -221,7 +246,9 @@ impl Answer {
                 line.strip_prefix("data: ").and_then(|json| serde_json::from_str(json).ok());
             match event {
                 None | Some(ThreadEvent::Error(_)) => return Err(format!("not good: {line}")),
-                Some(ThreadEvent::ItemDone { item }) if !is_stored(&item, stored) => {
+                Some(ThreadEvent::ItemDone { item } | ThreadEvent::ItemReplaced { item })
+                    if !is_stored(&item, stored) =>
+                {
                     return Err(format!("not stored: {line}"));
                 }
                 Some(_) => {}
@@ -232,7 +259,7 @@ impl Answer {
 }
 
 fn is_stored(item: &ThreadItem, stored: &Stored) -> bool {
-    let of_thread = |id: ThreadId| stored.iter().find(move |(thread, _)| thread.id == id);
+    let of_thread = |id: ThreadId| stored.threads.iter().find(move |(thread, _)| thread.id == id);
     of_thread(item.thread_id)
         .is_some_and(|(_, items)| items.iter().any(|known| known.item == *item))
 }

@@ -3,18 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// The types that are answered 501 as yet.
-pub(super) const NOT_IMPLEMENTED: &[&str] = &[
-    "threads.add_client_tool_output",
-    "threads.add_structured_input",
-    "threads.retry_after_item",
-    "threads.custom_action",
-    "threads.sync_custom_action",
-    "attachments.create",
-    "attachments.delete",
-    "input.transcribe",
-];
-
+/// Those that are answered by events.
 pub(super) const STREAMED: &[&str] = &[
     "threads.create",
     "threads.add_user_message",
@@ -26,6 +15,8 @@ pub(super) const STREAMED: &[&str] = &[
 
 /// Stands for the thread of the starting state; a name of an item is `ITEM:` and its type.
 pub(super) const THREAD: &str = "THREAD";
+/// Stands for an attachment that no message has.
+pub(super) const ATTACHMENT: &str = "ATTACHMENT";
 
 pub(super) fn requests() -> Vec<(&'static str, Value)> {
     let item = |kind: &str| format!("ITEM:{kind}");
@@ -73,7 +64,7 @@ pub(super) fn requests() -> Vec<(&'static str, Value)> {
         ("items.list", items),
         ("items.feedback", feedback),
         ("attachments.create", json!({ "name": "a.txt", "size": 3, "mime_type": "text/plain" })),
-        ("attachments.delete", json!({ "attachment_id": THREAD })),
+        ("attachments.delete", json!({ "attachment_id": ATTACHMENT })),
         (
             "input.transcribe",
             json!({ "audio_base64": "AAAA", "mime_type": "audio/webm;codecs=opus" }),
@@ -90,13 +81,13 @@ fn message() -> Value {
         "type": "input_tag",
         "id": "order-7",
         "text": "Order 7",
-        "data": {"number": 7, "names": ["seven", {"short": null}]},
+        "data": {"names": ["seven"]},
         "group": "Orders",
         "interactive": true,
     });
     json!({
         "content": [{"type": "input_text", "text": "Where is "}, tag],
-        "attachments": [],
+        "attachments": [ATTACHMENT],
         "quoted_text": "It is on its way.",
         "inference_options": {"tool_choice": {"id": "search"}, "model": "test-model"},
     })

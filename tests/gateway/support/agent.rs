@@ -1,10 +1,11 @@
 //! An agent of the tests' own.
 
 use async_stream::try_stream;
+use async_trait::async_trait;
 use chatkit_gateway::{
-    agent::{Agent, AgentStream, Turn},
+    agent::{ActionCaller, Agent, AgentError, AgentStream, Audio, Turn, WidgetAction},
     protocol::{
-        ItemKind, Workflow,
+        ItemKind, ThreadItem, UserId, Workflow,
         event::NoticeLevel,
         item::{ChoiceOption, StructuredInput, StructuredInputKind},
         workflow::{StatusIndicator, Task, TaskKind, WorkflowKind},
@@ -15,9 +16,11 @@ use serde_json::{Map, Value, json};
 /// What [`Showman`] answers with all that it has.
 pub(crate) const SHOW_ALL: &str = "show all";
 
-/// Answers [`SHOW_ALL`] with an item of each kind, all else with a short message.
+/// Answers [`SHOW_ALL`] with an item of each kind, all else with a short message. A widget stays as
+/// it is whatever is done with it.
 pub(crate) struct Showman;
 
+#[async_trait]
 impl Agent for Showman {
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
         Box::pin(try_stream! {
@@ -38,6 +41,22 @@ impl Agent for Showman {
             yield turn.ask(questions()).into();
             yield turn.client_tool_call("locate", object(json!({ "exact": true }))).into();
         })
+    }
+
+    fn action(&self, turn: Turn, _: WidgetAction) -> AgentStream<'_> {
+        self.respond(turn)
+    }
+
+    async fn sync_action(
+        &self,
+        _: ActionCaller,
+        action: WidgetAction,
+    ) -> Result<Option<ThreadItem>, AgentError> {
+        Ok(action.sender)
+    }
+
+    async fn transcribe(&self, _: &UserId, audio: Audio) -> Result<String, AgentError> {
+        Ok(format!("{} bytes", audio.data.len()))
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod dead_process;
 pub(crate) mod events;
+pub(crate) mod files;
 pub(crate) mod model;
 pub(crate) mod server;
 

@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Client, database::TestDatabase, model::TestModel};
+use super::{Client, database::TestDatabase, files::Shelf, model::TestModel};
 
 pub(crate) const LOGIN_SECRET: &str = "a-secret-of-the-login-for-tests-only";
 
@@ -50,7 +50,7 @@ impl TestServer {
         Self::serve(gateway, model, database, keys).await
     }
 
-    /// With an agent of the test's own, and the store that it writes to.
+    /// With an agent of the test's own and a place for files; answers the store as well.
     pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
         let (database, model) = (TestDatabase::create().await, TestModel::start().await);
         let config = config(&database.url, &model.running.base_url(), &[]);
@@ -62,6 +62,7 @@ impl TestServer {
             tools: ToolRegistry::default(),
             agent: Arc::new(agent),
             titles: None,
+            files: Some(Arc::new(Shelf)),
         };
         let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
         (Self::serve(gateway, model, database, keys).await, store)
