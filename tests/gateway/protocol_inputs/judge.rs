@@ -143,8 +143,10 @@ fn judge(
             answer.check_result(kind, after)?;
         }
         Verdict::Refused if variant.is_valid => return Err(format!("refused: {}", answer.body)),
-        _ if before != after => return Err(format!("something was stored: {after:?}")),
-        _ => {}
+        Verdict::Refused if before != after => {
+            return Err(format!("something was stored: {after:?}"));
+        }
+        Verdict::Refused => {}
     }
     Ok(verdict)
 }
