@@ -1,18 +1,21 @@
 //! A gateway for one test.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    app::Gateway,
+    agent::Agent,
+    app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
+    store::{self, OpenOptions, Store},
+    tools::ToolRegistry,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Client, database::TestDatabase, model::TestModel};
+use super::{Client, database::TestDatabase, files::Shelf, model::TestModel};
 
 pub(crate) const LOGIN_SECRET: &str = "a-secret-of-the-login-for-tests-only";
 
@@ -44,6 +47,33 @@ impl TestServer {
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateway::build(config, metrics).await.unwrap();
+        Self::serve(gateway, model, database, keys).await
+    }
+
+    /// With an agent of the test's own and a place for files; answers the store as well.
+    pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
+        let (database, model) = (TestDatabase::create().await, TestModel::start().await);
+        let config = config(&database.url, &model.running.base_url(), &[]);
+        let keys = SessionKeys::new(&config.auth.session);
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let store = store::open(&database.url, OpenOptions::default()).await.unwrap();
+        let parts = Parts {
+            store: store.clone(),
+            tools: ToolRegistry::default(),
+            agent: Arc::new(agent),
+            titles: None,
+            files: Some(Arc::new(Shelf)),
+        };
+        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
+        (Self::serve(gateway, model, database, keys).await, store)
+    }
+
+    async fn serve(
+        gateway: Gateway,
+        model: TestModel,
+        database: TestDatabase,
+        keys: SessionKeys,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
@@ -70,10 +100,13 @@ impl TestServer {
 
     /// A client with a session token of that user.
     pub(crate) fn user(&self, name: &str) -> Client {
+        Client::new(&self.url(""), Some(self.token(name)))
+    }
+
+    /// A session token of that user.
+    pub(crate) fn token(&self, name: &str) -> String {
         let user = UserId::parse(name).unwrap();
-        let ttl = Duration::from_mins(30);
-        let token = self.keys.issue_detached(&user, ttl, Timestamp::now()).token;
-        Client::new(&self.url(""), Some(token))
+        self.keys.issue_detached(&user, Duration::from_mins(30), Timestamp::now()).token
     }
 
     /// A client without a token.
