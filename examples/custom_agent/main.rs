@@ -53,5 +53,5 @@ async fn cancel_on_ctrl_c(tokens: [&CancellationToken; 2]) {
         let _ = tokio::signal::ctrl_c().await;
         token.cancel();
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -52,7 +52,7 @@ impl TestServer {
 
     /// With an agent of the test's own and a place for files; answers the store as well.
     pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
-        let (database, model) = (TestDatabase::create().await, TestModel::start().await);
+        let (database, model) = (new_database().await, TestModel::start().await);
         let config = config(&database.url, &model.running.base_url(), &[]);
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
