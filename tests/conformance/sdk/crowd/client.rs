@@ -104,7 +104,7 @@ pub(super) struct Client {
     seen: Seen,
 }
 
-/// SplitMix64: the same throws in every run of a test.
+/// `SplitMix64`: the same throws in every run of a test.
 struct Dice(u64);
 
 impl Dice {

@@ -36,6 +36,7 @@ async fn a_crowd_breaks_nothing_on_postgres() {
     crowd(&database.url).await;
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are for whoever looks at the test's output")]
 async fn crowd(database: &str) {
     let seconds = number("CROWD_SECONDS", 2);
     let clients = number("CROWD_CLIENTS", 20);

@@ -38,7 +38,7 @@ impl Agent for Party {
         let text = turn.input_text();
         match text.split(' ').next().unwrap_or_default() {
             "think" => think(turn),
-            "show" => show(turn),
+            "show" => show(&turn),
             "call" => once(turn.client_tool_call("get_selection", Map::new())),
             "ask" => ask(&turn),
             "paint" => paint(turn),
@@ -132,7 +132,7 @@ fn pressed(mut item: ThreadItem) -> ThreadItem {
     item
 }
 
-fn show(turn: Turn) -> AgentStream<'static> {
+fn show(turn: &Turn) -> AgentStream<'static> {
     let states = ["a", "ab", "abc"].map(|text| card(text, true));
     Box::pin(turn.stream_widget(stream::iter(states), None))
 }
