@@ -166,6 +166,14 @@ impl RunLog {
     pub(super) fn segments(&self) -> Vec<Segment> {
         self.state().segments.clone()
     }
+
+    /// The same, less what is held back.
+    pub(super) fn visible_segments(&self) -> Vec<Segment> {
+        let state = self.state();
+        let visible =
+            state.segments.partition_point(|segment| segment.first_seq() <= state.visible_seq);
+        state.segments[..visible].to_vec()
+    }
 }
 
 impl State {

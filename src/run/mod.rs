@@ -14,6 +14,7 @@
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
+//! | `under_way` | items that are not done, as far as they have come |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
 //! | `titling` | a thread's title, beside its first answer |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
@@ -38,6 +39,7 @@ mod relay;
 mod segment;
 mod slots;
 mod titling;
+mod under_way;
 mod writer;
 
 use std::{
@@ -414,6 +416,20 @@ impl Runs {
     /// A run of this process that has not ended.
     pub fn find_live(&self, id: RunId) -> Option<Arc<LiveRun>> {
         self.live().get(&id).cloned()
+    }
+
+    /// The run that another process has in one of the user's threads.
+    async fn find_run_elsewhere(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Option<RunId>, StoreError> {
+        if self.inner.store.kind() == "sqlite" {
+            // There is no other process.
+            return Ok(None);
+        }
+        let thread = self.inner.store.find_thread(user, thread_id).await?;
+        Ok(thread.and_then(|thread| thread.active_run_id))
     }
 
     /// How many runs live in this process, and how many readers they have.

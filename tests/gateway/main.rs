@@ -25,4 +25,5 @@ mod streaming;
 mod threads;
 mod titles;
 mod tools;
+mod under_way;
 mod upstream_failure;
