@@ -36,8 +36,6 @@ use crate::{
 
 /// How long readers have to take the ends of their streams.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
-/// How long the events of a run that has ended are kept.
-const EVENTS_KEPT: Duration = Duration::from_hours(4);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -46,6 +44,7 @@ pub struct Gateway {
     state: AppState,
     options: RouterOptions,
     drain: Duration,
+    events_kept: Duration,
 }
 
 /// What an embedder may bring of its own.
@@ -96,7 +95,8 @@ impl Gateway {
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
-        Ok(Self { state, options, drain: config.drain })
+        let (drain, events_kept) = (config.drain, config.limits.events_kept);
+        Ok(Self { state, options, drain, events_kept })
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
@@ -107,11 +107,11 @@ impl Gateway {
         shutdown: CancellationToken,
         hurry: CancellationToken,
     ) {
-        let Self { state, options, drain } = self;
+        let Self { state, options, drain, events_kept } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
-        tasks.spawn(keep_up(state.store.clone(), shutdown.clone()));
+        tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
         let router = router(state.clone(), &options, ends.close.clone());
         tasks.spawn(server::serve(listener, router, ServerLimits::default(), ends.clone()));
         tasks.close();
@@ -136,12 +136,12 @@ fn install_crypto() {
 }
 
 /// Deletes what has served its time, until the process ends.
-async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
+async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: CancellationToken) {
     loop {
         let now = Timestamp::now();
         let deleted = store
             .delete_expired(
-                now.minus(EVENTS_KEPT),
+                now.minus(events_kept),
                 now.minus(KEY_LIFE),
                 now.minus(SESSION_KEPT_FOR),
             )

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     auth::AuthConfig,
-    run::RunLimits,
+    run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
     upstream::client::{ApiKey, UpstreamConfig},
 };
@@ -243,7 +243,24 @@ fn limits(vars: &mut Vars<'_>) -> RunLimits {
         run_timeout: vars.duration("CHATKIT_RUN_TIMEOUT", "15m"),
         max_runs: vars.parsed("CHATKIT_MAX_RUNS", "10000", "a number; 0 is no limit"),
         max_runs_per_user: vars.parsed("CHATKIT_MAX_RUNS_PER_USER", "3", "a number; 0 is no limit"),
+        on_disconnect: on_disconnect(vars),
+        events_kept: vars.duration("CHATKIT_EVENTS_KEPT", "15m"),
         ..RunLimits::default()
+    }
+}
+
+fn on_disconnect(vars: &mut Vars<'_>) -> OnDisconnect {
+    const NAME: &str = "CHATKIT_ON_DISCONNECT";
+    let value = vars.text(NAME, "continue");
+    let grace = value.strip_prefix("cancel_after:").map(humantime::parse_duration);
+    match (value.as_str(), grace) {
+        ("continue", _) => OnDisconnect::Continue,
+        ("cancel", _) => OnDisconnect::CANCEL,
+        (_, Some(Ok(grace))) => OnDisconnect::CancelAfter(grace),
+        _ => {
+            vars.problem(NAME, "must be continue, cancel, or cancel_after: with a duration as 30s");
+            OnDisconnect::Continue
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `drive` | the task that owns a run |
 //! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
+//! | `disconnect` | what becomes of a run that nobody watches any more |
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
@@ -26,6 +27,7 @@
 
 mod chunk;
 mod closing;
+mod disconnect;
 mod drive;
 mod escape;
 mod fold;
@@ -64,12 +66,13 @@ use crate::{
     },
 };
 
+pub use disconnect::OnDisconnect;
 use drive::Drive;
 use keys::KeyQueue;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
 pub use outcome::StopReason;
-pub use relay::RunEvents;
+pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
 use slots::{Slot, Slots};
 use writer::Writer;
@@ -77,7 +80,7 @@ use writer::Writer;
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Bounds of runs.
+/// Bounds of runs, and what becomes of them.
 #[derive(Clone, Copy, Debug)]
 pub struct RunLimits {
     /// How long one may take.
@@ -88,6 +91,10 @@ pub struct RunLimits {
     pub max_runs: usize,
     /// How many of one user; 0 is no limit.
     pub max_runs_per_user: usize,
+    /// What becomes of one when its last reader has gone.
+    pub on_disconnect: OnDisconnect,
+    /// How long after its end its events can be had.
+    pub events_kept: Duration,
 }
 
 impl Default for RunLimits {
@@ -97,6 +104,8 @@ impl Default for RunLimits {
             max_output_bytes: 16 * 1024 * 1024,
             max_runs: 10_000,
             max_runs_per_user: 3,
+            on_disconnect: OnDisconnect::Continue,
+            events_kept: Duration::from_mins(15),
         }
     }
 }
@@ -328,6 +337,9 @@ impl Runs {
             live.stop(StopReason::Shutdown);
         }
         self.begin_title(&live, &request, &thread);
+        if let OnDisconnect::CancelAfter(grace) = self.inner.limits.on_disconnect {
+            self.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
+        }
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
@@ -436,6 +448,11 @@ impl Runs {
     pub fn counts(&self) -> (usize, usize) {
         let live = self.live();
         (live.len(), live.values().map(|run| run.reader_count()).sum())
+    }
+
+    /// Whether a client that closes its connection stops its run at once.
+    pub fn stops_when_left(&self) -> bool {
+        self.inner.limits.on_disconnect == OnDisconnect::CANCEL
     }
 
     /// Whether new runs are refused.

@@ -91,8 +91,7 @@ async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
 }
 
 fn error_chunk(seq: u64, event: &ThreadEvent) -> EventChunk {
-    let json = serde_json::to_vec(event).expect("events are plain data with string keys");
-    let segment = Segment::Event { seq, json: json.into() };
+    let segment = Segment::event(seq, event);
     EventChunk { first_seq: seq, last_seq: seq, payload: chunk::encode(&[segment], seq - 1) }
 }
 

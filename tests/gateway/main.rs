@@ -12,6 +12,7 @@ mod adoption;
 mod bad_input;
 mod cancel;
 mod chatkit;
+mod disconnect;
 mod idempotency;
 mod legacy;
 mod login;
