@@ -58,15 +58,23 @@ enum Item<'a> {
         output: &'a str,
     },
     #[serde(untagged)]
-    Reasoning(Value),
+    AsItCame(Value),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
-    InputText { text: &'a str },
-    InputImage { image_url: &'a str },
-    OutputText { text: &'a str },
+    InputText {
+        text: &'a str,
+    },
+    /// OpenAI's own types want `detail`, whose default it is.
+    InputImage {
+        detail: &'static str,
+        image_url: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -85,7 +93,7 @@ impl<'a> Body<'a> {
         Self {
             model: &request.model,
             instructions: request.instructions.as_deref(),
-            input: request.input.iter().filter_map(item).collect(),
+            input: request.input.iter().filter_map(|input| item(input, is_openai)).collect(),
             tools: request.tools.iter().map(tool).collect(),
             stream: true,
             openai: is_openai.then_some(OpenAiOnly {
@@ -99,7 +107,7 @@ impl<'a> Body<'a> {
     }
 }
 
-fn item(item: &InputItem) -> Option<Item<'_>> {
+fn item(item: &InputItem, is_openai: bool) -> Option<Item<'_>> {
     Some(match item {
         InputItem::User(parts) => {
             Item::Message { role: "user", content: parts.iter().map(part).collect(), phase: None }
@@ -115,14 +123,16 @@ fn item(item: &InputItem) -> Option<Item<'_>> {
         InputItem::FunctionCallOutput { call_id, output } => {
             Item::FunctionCallOutput { call_id, output }
         }
-        InputItem::Reasoning(value) => Item::Reasoning(reasoning(value)?),
+        InputItem::Reasoning(value) => Item::AsItCame(reasoning(value)?),
+        // OpenAI refuses reasoning without the item behind it; others may not know the item.
+        InputItem::Hosted(value) => Item::AsItCame(is_openai.then(|| without_nulls(value))??),
     })
 }
 
 fn part(part: &InputPart) -> Part<'_> {
     match part {
         InputPart::Text(text) => Part::InputText { text },
-        InputPart::Image { url } => Part::InputImage { image_url: url },
+        InputPart::Image { url } => Part::InputImage { detail: "auto", image_url: url },
     }
 }
 
@@ -141,6 +151,10 @@ fn tool(tool: &FunctionTool) -> Tool<'_> {
 /// store that was not asked to keep it, and find nothing.
 fn reasoning(item: &Value) -> Option<Value> {
     item.get("encrypted_content")?.as_str().filter(|content| !content.is_empty())?;
+    without_nulls(item)
+}
+
+fn without_nulls(item: &Value) -> Option<Value> {
     let members = item.as_object()?;
     let kept = members.iter().filter(|(_, value)| !value.is_null());
     Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
@@ -247,7 +261,7 @@ mod tests {
         assert_eq!(
             body(&request, true)["input"],
             json!([{"type": "message", "role": "user",
-                "content": [{"type": "input_image", "image_url": "data:image/png;base64,"}]}])
+                "content": [{"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,"}]}])
         );
     }
 }
