@@ -9,7 +9,7 @@ use crate::{
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
-use super::{Agent, AgentError, AgentStream, Turn, conversation::Conversation};
+use super::{Agent, AgentError, AgentStream, ClientTool, Turn, conversation::Conversation};
 
 /// What the model is asked with.
 #[derive(Clone, Debug)]
@@ -26,6 +26,11 @@ pub struct ModelAgentConfig {
     pub history_items: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
+    /// Tools of the user's page, offered beside the gateway's.
+    pub client_tools: Vec<ClientTool>,
+    /// How many drafts an image is expected to have: the `partial_images` with which the provider
+    /// draws. Its progress is told by it.
+    pub partial_images: Option<u32>,
 }
 
 impl Default for ModelAgentConfig {
@@ -37,6 +42,8 @@ impl Default for ModelAgentConfig {
             max_turns: 16,
             history_items: 500,
             tool_timeout: DEFAULT_TIMEOUT,
+            client_tools: Vec::new(),
+            partial_images: None,
         }
     }
 }
@@ -70,15 +77,17 @@ impl ModelAgent {
     }
 
     fn functions(&self) -> Vec<FunctionTool> {
-        self.tools
-            .iter()
-            .map(|tool| tool.spec())
-            .map(|spec| FunctionTool {
-                name: spec.name.clone(),
-                description: spec.description.clone(),
-                parameters: spec.parameters.clone(),
-            })
-            .collect()
+        let server = self.tools.iter().map(|tool| tool.spec()).map(|spec| FunctionTool {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            parameters: spec.parameters.clone(),
+        });
+        let client = self.config.client_tools.iter().map(|tool| FunctionTool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            parameters: tool.parameters.clone(),
+        });
+        server.chain(client).collect()
     }
 }
 
@@ -106,8 +115,16 @@ impl Agent for ModelAgent {
                     }
                     return;
                 };
-                for await event in conversation.make_calls(number, &calls) {
-                    yield event;
+                if !calls.server.is_empty() {
+                    for await event in conversation.make_calls(number, &calls.server) {
+                        yield event;
+                    }
+                }
+                if !calls.client.is_empty() {
+                    for event in conversation.ask_client(number, calls.client) {
+                        yield event;
+                    }
+                    return;
                 }
             }
             Err(AgentError::Custom {
