@@ -12,7 +12,10 @@ use chatkit_gateway::{
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
-use crate::names::NEW_THREAD;
+use crate::{
+    bridge_agent::{self, RunStep},
+    names::NEW_THREAD,
+};
 
 /// Answers each user by the script of that user's name.
 #[derive(Default)]
@@ -46,6 +49,12 @@ enum Step {
         states: [Value; 1],
         #[serde(default)]
         copy_text: Option<String>,
+    },
+    /// A model run.
+    Run {
+        #[serde(rename = "responses_run")]
+        steps: Vec<RunStep>,
+        partial_images: Option<u32>,
     },
     Named(NamedStep),
 }
@@ -108,6 +117,11 @@ impl Agent for ScriptedAgent {
                     }
                     Step::Named(NamedStep::Event(event)) => yield (*event).into(),
                     Step::Named(NamedStep::Raise(failure)) => Err(AgentError::from(failure))?,
+                    Step::Run { steps, partial_images } => {
+                        for await event in bridge_agent::play(turn.clone(), steps, partial_images) {
+                            yield event?;
+                        }
+                    }
                     Step::Named(NamedStep::Hang(_)) => std::future::pending().await,
                     Step::Named(NamedStep::SetTitle(title)) => turn.thread.set_title(title),
                     Step::Named(NamedStep::SetStatus(status)) => turn.thread.set_status(status),

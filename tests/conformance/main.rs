@@ -13,16 +13,19 @@
 //! | `compare` | what both sides are brought to before they are compared |
 //! | `widgets` | the one thing that is compared as it was given, not as it was recorded |
 //! | `agent` | plays the script of a recording's handler |
+//! | `bridge_agent` | plays a recorded model run through the gateway's own bridge |
 //! | `server` | a gateway with that agent |
 //! | `play` | plays a flow and judges it |
-//! | `replay`, `stopped`, `catalogue` | the tests |
+//! | `replay`, `stopped`, `model_input`, `catalogue` | the tests |
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod agent;
+mod bridge_agent;
 mod catalogue;
 mod compare;
 mod flows;
+mod model_input;
 mod names;
 mod play;
 mod recording;

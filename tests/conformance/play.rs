@@ -233,7 +233,7 @@ impl Play {
             ),
             Poster::Helper => events,
         };
-        Changes::make(changes.answer, &self.given_widgets(&events, changes))
+        recorded.renumber(&Changes::make(changes.answer, &self.given_widgets(&events, changes)))
     }
 
     /// What must be stored, in the form of [`Self::stored`].
@@ -243,7 +243,7 @@ impl Play {
         let entries = entries.into_iter().flatten().flatten();
         let lines: Vec<String> = entries.map(Value::to_string).collect();
         let expected = self.given_widgets(&recorded.text(&lines.join("\n")), changes);
-        Changes::make(changes.store, &expected)
+        recorded.renumber(&Changes::make(changes.store, &expected))
     }
 
     fn given_widgets(&self, recorded: &str, changes: &Changes) -> String {

@@ -26,7 +26,7 @@ fn collect<'a>(value: &'a Value, given: &mut Vec<&'a Value>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                if is_widget_member(name, member) {
+                if is_widget_member(name, member) || name == "context_widget" {
                     given.push(member);
                 } else if name == "stream_widget" {
                     given.extend(member.as_array().into_iter().flatten());
