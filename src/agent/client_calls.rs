@@ -125,3 +125,47 @@ pub(super) fn ask(
     }
     out.push(ThreadEvent::ItemDone { item }.into());
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tool(name: &str, parameters: Value) -> ClientTool {
+        ClientTool { name: name.to_owned(), description: String::new(), parameters }
+    }
+
+    #[test]
+    fn names_are_checked_against_all_tools_and_parameters_are_those_of_an_object() {
+        let object = || json!({ "type": "object" });
+        let check = |tools: &[ClientTool]| ClientTool::check(tools, ["add_task"]);
+
+        assert_eq!(check(&[tool("a", object()), tool("b", object())]), Ok(()));
+        let twice = check(&[tool("a", object()), tool("a", object())]);
+        assert_eq!(twice, Err(ClientToolError::DuplicateName("a".to_owned())));
+        let taken = check(&[tool("add_task", object())]);
+        assert_eq!(taken, Err(ClientToolError::DuplicateName("add_task".to_owned())));
+        let malformed = check(&[tool("a b", object())]);
+        assert_eq!(malformed, Err(ClientToolError::InvalidName("a b".to_owned())));
+        for parameters in [json!({ "type": "array" }), json!({}), json!("object")] {
+            let wrong = check(&[tool("a", parameters)]);
+            assert_eq!(wrong, Err(ClientToolError::InvalidParameters("a".to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_call_with_broken_arguments_is_answered_by_the_gateway() {
+        let call = |name: &str, arguments: &str| FunctionCall {
+            call_id: "c".to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        let calls =
+            vec![call("select", "{}"), call("select", "[1]"), call("select", "{"), call("f", "{}")];
+
+        let sorted = WantedCalls::sort(calls, &[tool("select", json!({ "type": "object" }))]);
+
+        assert_eq!((sorted.client.len(), sorted.server.len()), (1, 3));
+    }
+}

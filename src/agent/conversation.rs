@@ -34,7 +34,7 @@ impl<'a> Conversation<'a> {
     pub(super) async fn begin(agent: &'a ModelAgent, turn: Turn) -> Result<Self, AgentError> {
         let history = turn.history.recent(agent.config.history_items).await?;
         let mut bridge = Bridge::new(turn.thread_id(), Arc::new(Timestamp::now))
-            .with_partial_images(agent.config.partial_images);
+            .with_partial_images(agent.partial_images());
         bridge.resume(&history);
         let input = history::model_input(&history);
         Ok(Self { agent, turn, bridge, input, calls: Vec::new(), calls_made: 0 })

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_stream::try_stream;
+use serde_json::Value;
 
 use crate::{
     tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
@@ -28,8 +29,10 @@ pub struct ModelAgentConfig {
     pub tool_timeout: Duration,
     /// Tools of the user's page, offered beside the gateway's.
     pub client_tools: Vec<ClientTool>,
-    /// How many drafts an image is expected to have: the `partial_images` with which the provider
-    /// draws. Its progress is told by it.
+    /// Tools that the provider runs itself, as the Responses API takes them.
+    pub hosted_tools: Vec<Value>,
+    /// How many drafts an image is expected to have, by which its progress is told; where nothing
+    /// is said, the `partial_images` of the hosted tool.
     pub partial_images: Option<u32>,
 }
 
@@ -43,6 +46,7 @@ impl Default for ModelAgentConfig {
             history_items: 500,
             tool_timeout: DEFAULT_TIMEOUT,
             client_tools: Vec::new(),
+            hosted_tools: Vec::new(),
             partial_images: None,
         }
     }
@@ -70,10 +74,19 @@ impl ModelAgent {
             instructions: self.config.instructions.clone(),
             input: input.to_vec(),
             tools: self.functions(),
+            hosted_tools: self.config.hosted_tools.clone(),
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
             client_request_id: Some(turn.run_id.to_string()),
         }
+    }
+
+    pub(super) fn partial_images(&self) -> Option<u32> {
+        let mut tools = self.config.hosted_tools.iter();
+        self.config.partial_images.or_else(|| {
+            let drafts = tools.find_map(|tool| tool["partial_images"].as_u64())?;
+            drafts.try_into().ok()
+        })
     }
 
     fn functions(&self) -> Vec<FunctionTool> {

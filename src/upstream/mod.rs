@@ -48,6 +48,9 @@ pub struct ModelRequest {
     pub input: Vec<InputItem>,
     /// What it may call.
     pub tools: Vec<FunctionTool>,
+    /// The provider's own tools that it may use, as the Responses API takes them; other dialects
+    /// skip them.
+    pub hosted_tools: Vec<Value>,
     /// Same key, same cache at the provider: the thread's id.
     pub cache_key: Option<String>,
     /// Whose request it is, hashed.

@@ -122,3 +122,6 @@ impl Bridge {
         self.done.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ struct OpenAiOnly<'a> {
     /// The conversation is ours to keep.
     store: bool,
     /// Without it reasoning cannot be sent back when nothing is stored.
-    include: [&'static str; 1],
+    include: Vec<&'static str>,
     stream_options: StreamOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
@@ -78,7 +78,14 @@ enum Part<'a> {
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
+#[serde(untagged)]
+enum Tool<'a> {
+    Function(Function<'a>),
+    Hosted(&'a Value),
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'a str,
@@ -90,15 +97,16 @@ struct Tool<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn new(request: &'a ModelRequest, is_openai: bool) -> Self {
+        let functions = request.tools.iter().map(function).map(Tool::Function);
         Self {
             model: &request.model,
             instructions: request.instructions.as_deref(),
             input: request.input.iter().filter_map(|input| item(input, is_openai)).collect(),
-            tools: request.tools.iter().map(tool).collect(),
+            tools: functions.chain(request.hosted_tools.iter().map(Tool::Hosted)).collect(),
             stream: true,
             openai: is_openai.then_some(OpenAiOnly {
                 store: false,
-                include: ["reasoning.encrypted_content"],
+                include: include(&request.hosted_tools),
                 stream_options: StreamOptions { include_obfuscation: false },
                 prompt_cache_key: request.cache_key.as_deref(),
                 safety_identifier: request.safety_identifier.as_deref(),
@@ -136,8 +144,24 @@ fn part(part: &InputPart) -> Part<'_> {
     }
 }
 
-fn tool(tool: &FunctionTool) -> Tool<'_> {
-    Tool {
+/// What is left out unless it is asked for: what reasoning can be sent back with, and what the
+/// provider's tools found, which is shown to people.
+fn include(hosted_tools: &[Value]) -> Vec<&'static str> {
+    let has = |kind: &str| {
+        hosted_tools.iter().any(|tool| tool["type"].as_str().is_some_and(|is| is.starts_with(kind)))
+    };
+    let mut include = vec!["reasoning.encrypted_content"];
+    if has("web_search") {
+        include.push("web_search_call.action.sources");
+    }
+    if has("file_search") {
+        include.push("file_search_call.results");
+    }
+    include
+}
+
+fn function(tool: &FunctionTool) -> Function<'_> {
+    Function {
         kind: "function",
         name: &tool.name,
         description: &tool.description,
@@ -263,5 +287,21 @@ mod tests {
             json!([{"type": "message", "role": "user",
                 "content": [{"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,"}]}])
         );
+    }
+
+    #[test]
+    fn the_providers_tools_are_offered_as_they_are_and_their_calls_sent_back() {
+        let mut request = request();
+        request.hosted_tools = vec![json!({"type": "web_search"}), json!({"type": "file_search"})];
+        let call = json!({"type": "web_search_call", "id": "ws", "status": null});
+        request.input = vec![InputItem::Hosted(call)];
+
+        let openai = body(&request, true);
+        let other = body(&request, false);
+
+        assert_eq!(openai["tools"], json!([{"type": "web_search"}, {"type": "file_search"}]));
+        assert_eq!(openai["include"].as_array().unwrap().len(), 3);
+        assert_eq!(openai["input"], json!([{"type": "web_search_call", "id": "ws"}]));
+        assert_eq!(other["input"], json!([]));
     }
 }
