@@ -1,12 +1,19 @@
 //! A gateway for one test.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    app::Gateway,
+    agent::{ModelAgent, model_agent::ModelAgentConfig},
+    app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
+    store::{self, OpenOptions},
+    tools::{Tool, ToolRegistry},
+    upstream::{
+        client::{UpstreamClient, UpstreamConfig},
+        responses::ResponsesModel,
+    },
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -32,7 +39,8 @@ impl TestServer {
         Self::start_with(&[]).await
     }
 
-    /// With these variables besides those that a server needs.
+    /// With these variables besides those that a server needs; `gateway.toml` is the text of that
+    /// file.
     pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
         Self::start_on(TestDatabase::create().await, vars).await
     }
@@ -44,6 +52,37 @@ impl TestServer {
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateway::build(config, metrics).await.unwrap();
+        Self::serve(gateway, model, database, keys).await
+    }
+
+    /// Whose model has these tools and no others.
+    pub(crate) async fn start_with_tools(tools: Vec<Arc<dyn Tool>>) -> Self {
+        let (database, model) = (TestDatabase::create().await, TestModel::start().await);
+        let config = config(&database.url, &model.running.base_url(), &[]);
+        let keys = SessionKeys::new(&config.auth.session);
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let tools = ToolRegistry::new(tools).unwrap();
+        let base_url = model.running.base_url();
+        let client = UpstreamClient::new(UpstreamConfig { base_url, ..UpstreamConfig::default() });
+        let upstream = Arc::new(ResponsesModel::new(client.unwrap()));
+        let settings = ModelAgentConfig { model: "test-model".to_owned(), ..Default::default() };
+        let agent = ModelAgent::new(upstream, tools.clone(), settings);
+        let parts = Parts {
+            store: store::open(&database.url, OpenOptions::default()).await.unwrap(),
+            tools,
+            agent: Arc::new(agent),
+            titles: None,
+        };
+        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
+        Self::serve(gateway, model, database, keys).await
+    }
+
+    async fn serve(
+        gateway: Gateway,
+        model: TestModel,
+        database: TestDatabase,
+        keys: SessionKeys,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
@@ -117,5 +156,8 @@ fn config(database: &str, model: &str, vars: &[(&str, &str)]) -> Config {
             _ => None,
         })
     };
-    Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()
+    let file = vars.iter().find(|(known, _)| *known == "gateway.toml");
+    let read_file =
+        |_: &Path| file.map_or(Err(ErrorKind::NotFound.into()), |(_, text)| Ok((*text).to_owned()));
+    Config::from_vars(lookup, read_file).unwrap()
 }
