@@ -188,9 +188,12 @@ impl Bridge {
 
     pub(super) fn update_task(&mut self, name: ShownTask, task: Task, out: &mut Vec<ThreadEvent>) {
         let open = self.workflow.as_mut();
-        match open.and_then(|open| Some((*open.shown_tasks.get(&name)?, open))) {
-            Some((place, open)) => open.set_task(place, task, out),
-            None => tracing::debug!("a tool updates a task of a workflow that has ended"),
+        if let Some((place, open)) =
+            open.and_then(|open| Some((*open.shown_tasks.get(&name)?, open)))
+        {
+            open.set_task(place, task, out);
+        } else {
+            tracing::debug!("a tool updates a task of a workflow that has ended");
         }
     }
 }
