@@ -14,6 +14,7 @@ use crate::{
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
+    attachments::AttachmentStore,
     auth::{Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
     config::{Config, ModelApi, ModelConfig, Titles},
@@ -57,6 +58,8 @@ pub struct Parts {
     pub agent: Arc<dyn Agent>,
     /// How new threads get their titles, if they do.
     pub titles: Option<Arc<dyn TitleMaker>>,
+    /// Where the files of attachments are; without it there are no attachments.
+    pub files: Option<Arc<dyn AttachmentStore>>,
 }
 
 impl Gateway {
@@ -68,7 +71,8 @@ impl Gateway {
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
         let agent = model_agent(&config, model, tools.clone())?;
-        Self::with_parts(config, Parts { store, tools, agent, titles }, metrics).await
+        let parts = Parts { store, tools, agent, titles, files: None };
+        Self::with_parts(config, parts, metrics).await
     }
 
     /// The same with parts of one's own.
@@ -78,11 +82,11 @@ impl Gateway {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         install_crypto();
-        let Parts { store, tools, agent, titles } = parts;
+        let Parts { store, tools, agent, titles, files } = parts;
         let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
-        let runs = Runs::new(store.clone(), agent, titles, config.limits);
-        let chat = ChatService::new(store.clone(), runs);
+        let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits);
+        let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
         Ok(Self { state, options, drain: config.drain })

@@ -16,6 +16,7 @@
 //! | [`upstream`] | the model's HTTP API |
 //! | [`tools`] | what the model may do besides talk; served over MCP, too |
 //! | [`store`] | PostgreSQL and SQLite: the only home of `SQLx` |
+//! | [`attachments`] | where the files of attachments are: a trait for the application |
 //! | [`auth`] | Better Auth logins and session tokens |
 //! | [`config`], [`app`], [`telemetry`] | what the operator sets, and how the parts are wired |
 //! | [`demo`] | a scripted model, for the demo and for tests |
@@ -25,6 +26,7 @@
 
 pub mod agent;
 pub mod app;
+pub mod attachments;
 pub mod auth;
 pub mod chat;
 pub mod config;

@@ -5,11 +5,13 @@
 
 pub mod bridge;
 pub mod client_calls;
+mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
 pub mod titles;
 mod tool_turn;
+pub mod widget;
 
 use std::{
     pin::Pin,
@@ -23,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     protocol::{
-        RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId, item::InferenceOptions,
+        ItemId, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId,
+        item::InferenceOptions,
+        request::{Action, FeedbackKind},
     },
     store::{
         StoreError,
@@ -40,26 +44,15 @@ pub use titles::TitleMaker;
 ///
 /// ```
 /// use async_stream::try_stream;
-/// use chatkit_gateway::{
-///     agent::{Agent, AgentStream, Turn},
-///     protocol::{ItemKind, ItemId, ThreadEvent, ThreadItem, Timestamp, item::AssistantMessage},
-/// };
+/// use chatkit_gateway::agent::{Agent, AgentStream, Turn};
 ///
 /// struct Parrot;
 ///
 /// impl Agent for Parrot {
 ///     fn respond(&self, turn: Turn) -> AgentStream<'_> {
 ///         Box::pin(try_stream! {
-///             let heard = turn.input_text();
-///             yield ThreadEvent::ItemDone {
-///                 item: Box::new(ThreadItem {
-///                     id: ItemId::new(),
-///                     thread_id: turn.thread_id(),
-///                     created_at: Timestamp::now(),
-///                     kind: ItemKind::AssistantMessage(AssistantMessage::from_text(heard)),
-///                 }),
-///             }
-///             .into();
+///             yield turn.progress("Listening").into();
+///             yield turn.say(turn.input_text()).into();
 ///         })
 ///     }
 /// }
@@ -67,6 +60,7 @@ pub use titles::TitleMaker;
 pub type AgentStream<'a> = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send + 'a>>;
 
 /// Who answers.
+#[async_trait]
 pub trait Agent: Send + Sync + 'static {
     /// Answers a turn.
     ///
@@ -77,6 +71,84 @@ pub trait Agent: Send + Sync + 'static {
     /// The stream is dropped when the run is cancelled: whatever it holds, a connection to a model
     /// for one, is then let go.
     fn respond(&self, turn: Turn) -> AgentStream<'_>;
+
+    /// Answers something that was done with a widget, or by the page itself; the rules are those
+    /// of [`Agent::respond`]. An agent that does not say otherwise fails.
+    fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
+        let _ = (turn, action);
+        Box::pin(futures_util::stream::once(async { Err(AgentError::Unsupported) }))
+    }
+
+    /// Answers something that was done with a widget, at once and outside any run: with the
+    /// widget's item as it is now, which is stored, or with nothing. It may come while a run of
+    /// the thread is under way, and goes on when the client leaves.
+    async fn sync_action(
+        &self,
+        caller: ActionCaller,
+        action: WidgetAction,
+    ) -> Result<Option<ThreadItem>, AgentError> {
+        let _ = (caller, action);
+        Err(AgentError::Unsupported)
+    }
+
+    /// Speech to text. Dropped when the client leaves.
+    async fn transcribe(&self, user: &UserId, audio: Audio) -> Result<String, AgentError> {
+        let _ = (user, audio);
+        Err(AgentError::Unsupported)
+    }
+
+    /// Is told of a thumb up or down, which is stored already. A failure is logged.
+    async fn feedback(&self, user: &UserId, feedback: Feedback) -> Result<(), AgentError> {
+        let _ = (user, feedback);
+        Ok(())
+    }
+}
+
+/// Something that was done with a widget, or by the page itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WidgetAction {
+    /// What was done.
+    pub action: Action,
+    /// The widget's item; absent for an action of the page.
+    pub sender: Option<ThreadItem>,
+}
+
+/// Who acts in [`Agent::sync_action`], and where.
+#[derive(Clone)]
+pub struct ActionCaller {
+    /// The user.
+    pub user_id: UserId,
+    /// The thread.
+    pub thread: ThreadRecord,
+    /// What was said before.
+    pub history: Arc<dyn HistorySource>,
+}
+
+/// A recording of speech.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audio {
+    /// The recording.
+    pub data: Vec<u8>,
+    /// Its media type, parameters included: `audio/webm;codecs=opus`.
+    pub mime_type: String,
+}
+
+impl Audio {
+    /// The media type without its parameters.
+    pub fn media_type(&self) -> &str {
+        self.mime_type.split(';').next().unwrap_or_default().trim()
+    }
+}
+
+/// A thumb up or down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feedback {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// For which of its items.
+    pub item_ids: Vec<ItemId>,
+    /// Up or down.
+    pub kind: FeedbackKind,
 }
 
 /// Something that happens in a turn.
@@ -125,6 +197,9 @@ pub enum AgentError {
         /// Whether a retry button is shown.
         allow_retry: bool,
     },
+    /// The agent does not do this.
+    #[error("not supported by this agent")]
+    Unsupported,
     /// Anything else; the user learns only that it happened.
     #[error("the agent failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -139,7 +214,8 @@ pub struct Turn {
     pub user_id: UserId,
     /// The thread, which may be changed during the turn.
     pub thread: ThreadHandle,
-    /// The user's message; absent when the turn answers something else.
+    /// The user's message; absent when the turn answers something else: the output of a client
+    /// tool, answers to questions, an action.
     pub input: Option<ThreadItem>,
     /// The user's choice of model and tool.
     pub options: InferenceOptions,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    agent::Feedback,
     protocol::{
         ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
         item::Role,
@@ -107,7 +108,19 @@ impl ChatService {
         Ok(history.tool_calls.into_iter().filter(|call| call.run_id == run_id).collect())
     }
 
-    /// Keeps a thumb up or down.
+    /// One item of one of the user's threads. Hidden ones are not there for clients.
+    pub(super) async fn find_item(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+    ) -> Result<ThreadItem, ChatError> {
+        let found = self.store.find_item(user, thread_id, item_id).await?;
+        let found = found.map(|record| record.item).filter(|item| !item.kind.is_hidden());
+        found.ok_or(ChatError::NotFound)
+    }
+
+    /// Keeps a thumb up or down, and tells the agent.
     pub async fn give_feedback(
         &self,
         user: &UserId,
@@ -117,6 +130,13 @@ impl ChatService {
     ) -> Result<(), ChatError> {
         let now = Timestamp::now();
         let is_kept = self.store.insert_feedback(user, thread_id, items, kind, now).await?;
-        if is_kept { Ok(()) } else { Err(ChatError::NotFound) }
+        if !is_kept {
+            return Err(ChatError::NotFound);
+        }
+        let feedback = Feedback { thread_id, item_ids: items.to_vec(), kind };
+        if let Err(error) = self.agent.feedback(user, feedback).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the agent took no feedback");
+        }
+        Ok(())
     }
 }

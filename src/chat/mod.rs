@@ -1,27 +1,40 @@
 //! The rules: whose a thread is, what may happen in which state, what a message may be. Makes ids
 //! and timestamps; knows nothing of HTTP and nothing of SQL.
 
+mod actions;
+mod attachments;
+mod client_tools;
 pub mod items;
 pub mod messages;
+mod posting;
+mod retry;
 mod rules;
+pub mod runs;
+mod speech;
+mod structured_input;
 pub mod threads;
 
 use std::sync::Arc;
 
 use crate::{
+    agent::{Agent, AgentError},
+    attachments::AttachmentStore,
     protocol::RunId,
     run::{Runs, StartError},
     store::{Store, StoreError},
 };
 
 pub use items::Message;
-pub use messages::{OnBusy, SendMessage, Sent};
+pub use messages::SendMessage;
+pub use posting::{OnBusy, Posting, Sent};
 
 /// Threads, messages and runs of callers. Cheap to clone.
 #[derive(Clone)]
 pub struct ChatService {
     store: Arc<dyn Store>,
     runs: Runs,
+    agent: Arc<dyn Agent>,
+    files: Option<Arc<dyn AttachmentStore>>,
 }
 
 /// Why a caller did not get what was asked for. Nothing of it happened.
@@ -33,6 +46,18 @@ pub enum ChatError {
     /// The request is at fault; the text says how.
     #[error("{0}")]
     Invalid(String),
+    /// What the request answers does not wait for an answer (any more); the text says what.
+    #[error("{0}")]
+    NotPending(&'static str),
+    /// This server does not do that; the text says what.
+    #[error("{0}")]
+    NotSupported(&'static str),
+    /// The agent failed outside any run; with a text for the user if it gave one.
+    #[error("the agent failed")]
+    AgentFailed(Option<String>),
+    /// The place of the files.
+    #[error("the place of the files is not available")]
+    FilesUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The thread has a run already.
     #[error("the thread has a run already")]
     RunActive(RunId),
@@ -58,6 +83,7 @@ impl From<StartError> for ChatError {
         match error {
             StartError::Busy(run) => Self::RunActive(run),
             StartError::KeyReused => Self::KeyReused,
+            StartError::Changed => Self::NotPending("the item has changed in the meantime"),
             StartError::NotFound => Self::NotFound,
             StartError::TooManyOfUser => Self::TooManyRuns,
             StartError::TooMany => Self::Overloaded,
@@ -67,10 +93,37 @@ impl From<StartError> for ChatError {
     }
 }
 
+impl From<AgentError> for ChatError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Unsupported => Self::NotSupported("this server does not support that"),
+            AgentError::Custom { message, .. } => Self::AgentFailed(Some(message)),
+            AgentError::Store(error) => Self::Store(error),
+            error
+            @ (AgentError::Upstream(_) | AgentError::Stream { .. } | AgentError::Other(_)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the agent failed");
+                Self::AgentFailed(None)
+            }
+        }
+    }
+}
+
+impl ChatError {
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+}
+
 impl ChatService {
-    /// The rules over this store and these runs.
-    pub fn new(store: Arc<dyn Store>, runs: Runs) -> Self {
-        Self { store, runs }
+    /// The rules over this store and these runs; the agent is asked for what is no run. Without a
+    /// place for files there are no attachments.
+    pub fn new(
+        store: Arc<dyn Store>,
+        runs: Runs,
+        agent: Arc<dyn Agent>,
+        files: Option<Arc<dyn AttachmentStore>>,
+    ) -> Self {
+        Self { store, runs, agent, files }
     }
 
     /// The runs, for what concerns the process as a whole.

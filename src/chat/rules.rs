@@ -1,6 +1,6 @@
 //! What texts may be.
 
-use crate::protocol::item::UserContent;
+use crate::protocol::{AttachmentId, item::UserContent, request::StructuredInputSubmission};
 
 use super::ChatError;
 
@@ -11,8 +11,17 @@ const MAX_TITLE: usize = 500;
 /// The longest quotation, in characters.
 const MAX_QUOTE: usize = 32_000;
 
-/// A message has text, not too much of it, and none that a database cannot keep.
-pub(super) fn check_content(content: &[UserContent]) -> Result<(), ChatError> {
+/// The most attachments of a message; ChatKit's composer takes 10 unless told otherwise.
+const MAX_ATTACHMENTS: usize = 32;
+/// The longest name of a file or media type, in characters.
+const MAX_NAME: usize = 255;
+
+/// A message has text, unless it has attachments; not too much of it, and none that a database
+/// cannot keep.
+pub(super) fn check_content(
+    content: &[UserContent],
+    has_attachments: bool,
+) -> Result<(), ChatError> {
     let texts = content.iter().map(|part| match part {
         UserContent::InputText { text } | UserContent::InputTag { text, .. } => text.as_str(),
     });
@@ -23,7 +32,7 @@ pub(super) fn check_content(content: &[UserContent]) -> Result<(), ChatError> {
         length += text.chars().count();
         is_blank &= text.trim().is_empty();
     }
-    if is_blank {
+    if is_blank && !has_attachments {
         return Err(ChatError::Invalid("content must not be empty".to_owned()));
     }
     if length > MAX_MESSAGE {
@@ -40,6 +49,46 @@ pub(super) fn check_quote(quote: Option<&str>) -> Result<(), ChatError> {
 
 pub(super) fn check_title(title: &str) -> Result<(), ChatError> {
     check_text(title, "title", MAX_TITLE)
+}
+
+/// Each once, and not too many.
+pub(super) fn check_attachments(ids: &[AttachmentId]) -> Result<(), ChatError> {
+    if ids.len() > MAX_ATTACHMENTS {
+        return Err(ChatError::Invalid(format!(
+            "a message can have at most {MAX_ATTACHMENTS} attachments"
+        )));
+    }
+    let is_repeated = |at: usize| ids[..at].contains(&ids[at]);
+    if (0..ids.len()).any(is_repeated) {
+        return Err(ChatError::invalid("attachments must not name one attachment twice"));
+    }
+    Ok(())
+}
+
+/// Answers the size of a file that may be announced.
+pub(super) fn check_file(name: &str, size: i64, mime_type: &str) -> Result<u64, ChatError> {
+    check_text(name, "name", MAX_NAME)?;
+    check_text(mime_type, "mime_type", MAX_NAME)?;
+    if name.trim().is_empty() || mime_type.trim().is_empty() {
+        return Err(ChatError::invalid("name and mime_type must not be empty"));
+    }
+    u64::try_from(size).map_err(|_| ChatError::invalid("size must not be negative"))
+}
+
+/// As much as a message may have, and nothing that a database cannot keep.
+pub(super) fn check_answers(submission: &StructuredInputSubmission) -> Result<(), ChatError> {
+    let values = submission.answers.values().flat_map(|answer| &answer.values);
+    let mut length = 0;
+    for value in values {
+        check_nul(value, "answers")?;
+        length += value.chars().count();
+    }
+    if length > MAX_MESSAGE {
+        return Err(ChatError::Invalid(format!(
+            "answers must have at most {MAX_MESSAGE} characters; they have {length}"
+        )));
+    }
+    Ok(())
 }
 
 fn check_text(text: &str, name: &str, max: usize) -> Result<(), ChatError> {
@@ -63,7 +112,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), ChatError> {
-        check_content(&[UserContent::InputText { text: text.to_owned() }])
+        check_content(&[UserContent::InputText { text: text.to_owned() }], false)
     }
 
     #[test]

@@ -83,13 +83,15 @@ impl ChatService {
         self.store.update_thread(user, id, patch, now).await?.ok_or(ChatError::NotFound)
     }
 
-    /// Deletes a thread and all that is in it; its run is stopped.
+    /// Deletes a thread and all that is in it, files included; its run is stopped.
     pub async fn delete_thread(&self, user: &UserId, id: ThreadId) -> Result<(), ChatError> {
+        let files = self.files_of(user, id).await?;
         let deleted = self.store.delete_thread(user, id).await?.ok_or(ChatError::NotFound)?;
         let run = deleted.active_run_id.and_then(|run| self.runs.find_live(run));
         if let Some(run) = run {
             run.stop(StopReason::Deleted);
         }
+        self.delete_files(files).await;
         Ok(())
     }
 }

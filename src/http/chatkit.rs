@@ -10,9 +10,9 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    chat::{OnBusy, SendMessage},
+    chat::{OnBusy, Posting, SendMessage, Sent},
     protocol::{
-        ChatKitRequest, Order, Thread, ThreadId, UserId,
+        ChatKitRequest, Order, Thread, ThreadId, ThreadItem, UserId,
         request::{ListParams, UserMessageInput},
         thread::EmptyObject,
     },
@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     AppState,
-    error::{ApiError, Code},
+    error::ApiError,
     extract::JsonBytes,
     login::CallerUser,
     messages::{idempotency_key, stream},
@@ -37,12 +37,34 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: JsonBytes,
 ) -> Result<Response, ApiError> {
+    let page = Page { state: &state, user: &user, headers: &headers, body: &body };
     match body.parse()? {
-        ChatKitRequest::ThreadsCreate { input } => {
-            send(&state, &user, None, input, &headers, &body).await
-        }
+        ChatKitRequest::ThreadsCreate { input } => page.send(None, input).await,
         ChatKitRequest::ThreadsAddUserMessage { input, thread_id } => {
-            send(&state, &user, Some(thread_id), input, &headers, &body).await
+            page.send(Some(thread_id), input).await
+        }
+        ChatKitRequest::ThreadsAddClientToolOutput { thread_id, result } => {
+            let posting = page.posting()?;
+            let sent = state.chat.add_client_tool_output(&user, thread_id, result, posting);
+            Ok(page.stream(sent.await?))
+        }
+        ChatKitRequest::ThreadsAddStructuredInput { thread_id, item_id, input } => {
+            let posting = page.posting()?;
+            let sent = state.chat.add_structured_input(&user, thread_id, item_id, &input, posting);
+            Ok(page.stream(sent.await?))
+        }
+        ChatKitRequest::ThreadsRetryAfterItem { thread_id, item_id } => {
+            let posting = page.posting()?;
+            let sent = state.chat.retry_after(&user, thread_id, item_id, posting);
+            Ok(page.stream(sent.await?))
+        }
+        ChatKitRequest::ThreadsCustomAction(action) => {
+            let sent = state.chat.act(&user, action, page.posting()?).await?;
+            Ok(page.stream(sent))
+        }
+        ChatKitRequest::ThreadsSyncCustomAction(action) => {
+            let updated_item = state.chat.act_at_once(&user, action).await?;
+            Ok(json(SyncActionAnswer { updated_item }))
         }
         ChatKitRequest::ThreadsGetById { thread_id } => get_thread(&state, &user, thread_id).await,
         ChatKitRequest::ThreadsList(page) => {
@@ -64,47 +86,80 @@ pub(super) async fn answer(
             state.chat.give_feedback(&user, thread_id, &item_ids, kind).await?;
             Ok(json(EmptyObject {}))
         }
-        ChatKitRequest::ThreadsAddClientToolOutput { .. }
-        | ChatKitRequest::ThreadsAddStructuredInput { .. }
-        | ChatKitRequest::ThreadsRetryAfterItem { .. }
-        | ChatKitRequest::ThreadsCustomAction(_)
-        | ChatKitRequest::ThreadsSyncCustomAction(_)
-        | ChatKitRequest::AttachmentsCreate { .. }
-        | ChatKitRequest::AttachmentsDelete { .. }
-        | ChatKitRequest::InputTranscribe { .. } => {
-            Err(ApiError::new(Code::NotImplemented, "this request is not supported"))
+        ChatKitRequest::AttachmentsCreate { name, size, mime_type } => {
+            Ok(json(state.chat.create_attachment(&user, name, size, mime_type).await?))
         }
+        ChatKitRequest::AttachmentsDelete { attachment_id } => {
+            state.chat.delete_attachment(&user, attachment_id).await?;
+            Ok(json(EmptyObject {}))
+        }
+        ChatKitRequest::InputTranscribe { audio_base64, mime_type } => {
+            let text = state.chat.transcribe(&user, &audio_base64, mime_type).await?;
+            Ok(json(Transcript { text }))
+        }
+    }
+}
+
+/// The answer to `threads.sync_custom_action`.
+#[derive(Serialize)]
+struct SyncActionAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_item: Option<ThreadItem>,
+}
+
+/// The answer to `input.transcribe`.
+#[derive(Serialize)]
+struct Transcript {
+    text: String,
+}
+
+/// A request of a page that starts a run.
+struct Page<'a> {
+    state: &'a AppState,
+    user: &'a UserId,
+    headers: &'a HeaderMap,
+    body: &'a JsonBytes,
+}
+
+impl Page<'_> {
+    fn is_own_client(&self) -> bool {
+        self.headers.contains_key(CLIENT_HEADER)
+    }
+
+    fn posting(&self) -> Result<Posting, ApiError> {
+        Ok(Posting {
+            // The page's own Stop only closes the connection, which stops nothing here: it is
+            // offered where the helper turns it into a cancel.
+            allow_cancel: self.is_own_client(),
+            idempotency: idempotency_key(self.headers, "chatkit", self.body)?,
+            on_busy: OnBusy::SupersedeUnwatched,
+        })
+    }
+
+    fn stream(&self, sent: Sent) -> Response {
+        let framing =
+            if self.is_own_client() { Framing::WithId(sent.run_id) } else { Framing::Plain };
+        stream(sent, framing)
+    }
+
+    async fn send(
+        &self,
+        thread_id: Option<ThreadId>,
+        input: UserMessageInput,
+    ) -> Result<Response, ApiError> {
+        let message = SendMessage {
+            thread_id,
+            content: input.content,
+            attachments: input.attachments,
+            quoted_text: input.quoted_text,
+            options: input.inference_options,
+        };
+        Ok(self.stream(self.state.chat.send(self.user, message, self.posting()?).await?))
     }
 }
 
 fn json(value: impl Serialize) -> Response {
     Json(value).into_response()
-}
-
-async fn send(
-    state: &AppState,
-    user: &UserId,
-    thread_id: Option<ThreadId>,
-    input: UserMessageInput,
-    headers: &HeaderMap,
-    body: &JsonBytes,
-) -> Result<Response, ApiError> {
-    let is_own_client = headers.contains_key(CLIENT_HEADER);
-    let message = SendMessage {
-        thread_id,
-        content: input.content,
-        attachments: input.attachments,
-        quoted_text: input.quoted_text,
-        options: input.inference_options,
-        // The page's own Stop only closes the connection, which stops nothing here: it is offered
-        // where the helper turns it into a cancel.
-        allow_cancel: is_own_client,
-        idempotency: idempotency_key(headers, "chatkit", body)?,
-        on_busy: OnBusy::SupersedeUnwatched,
-    };
-    let sent = state.chat.send(user, message).await?;
-    let framing = if is_own_client { Framing::WithId(sent.run_id) } else { Framing::Plain };
-    Ok(stream(sent, framing))
 }
 
 async fn get_thread(

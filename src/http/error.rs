@@ -28,12 +28,14 @@ pub(super) enum Code {
     MethodNotAllowed,
     RequestTimeout,
     RunActive,
+    NotPending,
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
     TooManyRuns,
+    NotSupported,
+    FilesUnavailable,
     InternalError,
-    NotImplemented,
     AnswerFailed,
     Overloaded,
     ShuttingDown,
@@ -44,21 +46,21 @@ pub(super) enum Code {
 impl Code {
     fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest | Self::NotSupported => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::SessionExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::RunActive => StatusCode::CONFLICT,
+            Self::RunActive | Self::NotPending => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRuns => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::AnswerFailed => StatusCode::BAD_GATEWAY,
             Self::Overloaded
+            | Self::FilesUnavailable
             | Self::ShuttingDown
             | Self::DatabaseUnavailable
             | Self::LoginUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -130,6 +132,17 @@ impl From<ChatError> for ApiError {
                 run_id: Some(run),
                 ..Self::new(Code::RunActive, "the thread is being answered; wait or cancel the run")
             },
+            ChatError::NotPending(what) => Self::new(Code::NotPending, what),
+            ChatError::NotSupported(what) => Self::new(Code::NotSupported, what),
+            ChatError::AgentFailed(message) => {
+                let message = message.unwrap_or_else(|| "the assistant failed; try again".into());
+                Self::new(Code::AnswerFailed, message)
+            }
+            ChatError::FilesUnavailable(source) => {
+                tracing::warn!(error = &*source, "the place of the files is not available");
+                let message = "files cannot be reached now; try again";
+                Self::new(Code::FilesUnavailable, message).retry_after(5)
+            }
             ChatError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "the Idempotency-Key was used for another request; make a new one",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    chat::{OnBusy, SendMessage},
+    chat::{OnBusy, Posting, SendMessage},
     protocol::{
         ThreadId, UserId,
         item::{InferenceOptions, UserContent},
@@ -77,11 +77,9 @@ pub(super) async fn chat(
         attachments: Vec::new(),
         quoted_text: None,
         options: InferenceOptions::default(),
-        allow_cancel: false,
-        idempotency: None,
-        on_busy: OnBusy::Refuse,
     };
-    let sent = state.chat.send(&user, message).await?;
+    let posting = Posting { allow_cancel: false, idempotency: None, on_busy: OnBusy::Refuse };
+    let sent = state.chat.send(&user, message, posting).await?;
     let (run_id, conversation_id) = (sent.run_id, sent.thread_id);
     let result = state.chat.wait(&user, sent).await?;
     if result.run.status != RunStatus::Completed {

@@ -10,7 +10,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chat::{Message, OnBusy, SendMessage, Sent, messages::KEY_LIFE, messages::RunResult},
+    chat::{Message, OnBusy, Posting, SendMessage, Sent, messages::KEY_LIFE, runs::RunResult},
     protocol::{
         AttachmentId, ThreadId, Timestamp,
         item::{InferenceOptions, UserContent},
@@ -64,11 +64,13 @@ pub(super) async fn post_message(
         attachments: request.attachments,
         quoted_text: request.quoted_text,
         options: InferenceOptions { tool_choice: None, model: request.model },
+    };
+    let posting = Posting {
         allow_cancel: true,
         idempotency: idempotency_key(&headers, "messages", &body)?,
         on_busy: OnBusy::Refuse,
     };
-    let sent = state.chat.send(&user, message).await?;
+    let sent = state.chat.send(&user, message, posting).await?;
     if wants_stream {
         let framing = Framing::WithId(sent.run_id);
         return Ok(stream(sent, framing));

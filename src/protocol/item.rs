@@ -1,7 +1,7 @@
 //! Thread items: everything that a thread is made of.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Annotation, Attachment, ItemId, Task, ThreadId, Timestamp, Workflow};
 
@@ -175,6 +175,14 @@ pub struct ClientToolCall {
     /// The page's answer; `null` counts as none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
+}
+
+impl ClientToolCall {
+    /// Gives up waiting for the page's answer. The model learns that there was none.
+    pub fn abandon(&mut self) {
+        self.status = ClientToolStatus::Completed;
+        self.output = Some(json!({ "error": "The user went on without waiting for the result." }));
+    }
 }
 
 /// Whether the page has answered a client tool call.

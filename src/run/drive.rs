@@ -24,6 +24,7 @@ use crate::{
 use super::{
     LiveRun, RunLimits,
     closing::{self, Closing},
+    opening::Opening,
     outcome::{Failure, Outcome},
     writer::{self, Urgency, WriteError, Writer, Written},
 };
@@ -92,10 +93,10 @@ impl Drive {
     }
 
     /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
-    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>) -> RunStatus {
+    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>, opening: &Opening) -> RunStatus {
         // Asking the agent is inside, too: it may panic before it has a stream.
         let followed = AssertUnwindSafe(async {
-            let mut stream = agent.respond(self.turn.clone());
+            let mut stream = opening.ask(&*agent, self.turn.clone());
             self.follow(&mut stream).await
             // The stream is dropped here: the model's connection closes before anything is
             // written about how it ended.

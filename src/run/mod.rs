@@ -7,6 +7,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `opening` | what a run begins with: a message, a retry, an action … |
 //! | `drive` | the task that owns a run |
 //! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
@@ -29,6 +30,7 @@ mod escape;
 mod fold;
 mod keys;
 mod log;
+mod opening;
 mod outcome;
 mod readers;
 mod recovery;
@@ -51,7 +53,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
     protocol::{
-        RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId, event::StreamOptions,
+        RunId, ThreadEvent, ThreadId, Timestamp, UserId, event::StreamOptions,
         item::InferenceOptions,
     },
     store::{
@@ -63,6 +65,7 @@ use crate::{
 use drive::Drive;
 use keys::KeyQueue;
 pub use log::{LogReader, RunLog};
+pub use opening::Opening;
 pub use outcome::StopReason;
 pub use relay::RunEvents;
 pub use segment::Framing;
@@ -161,8 +164,8 @@ pub struct StartRun {
     pub user_id: UserId,
     /// Where it answers.
     pub thread: RunThread,
-    /// The user's message, with the id and the time that it shall have.
-    pub input: ThreadItem,
+    /// What it begins with; new items have the ids and the times that they shall have.
+    pub opening: Opening,
     /// The user's choice of model and tool.
     pub options: InferenceOptions,
     /// Whether the page shows a Stop button.
@@ -197,6 +200,9 @@ pub enum StartError {
     /// The thread is not the user's.
     #[error("no such thread")]
     NotFound,
+    /// What it is about has changed since it was read.
+    #[error("the item has changed")]
+    Changed,
     /// The user has as many as allowed.
     #[error("too many runs of the user")]
     TooManyOfUser,
@@ -291,7 +297,10 @@ impl Runs {
         let slot = match self.inner.slots.take(&request.user_id) {
             Ok(slot) => slot,
             // What was begun before needs no place of its own.
-            Err(full) => return self.find_keyed(&request).await?.ok_or(full)?,
+            Err(full) => {
+                let before = self.find_before(&request.user_id, request.idempotency.as_ref());
+                return before.await?.ok_or(full);
+            }
         };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
@@ -317,34 +326,30 @@ impl Runs {
             live.stop(StopReason::Shutdown);
         }
         self.begin_title(&live, &request, &thread);
+        let opening = request.opening.clone();
         let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
-        self.inner.tasks.spawn(self.clone().drive(live.clone(), drive));
+        self.inner.tasks.spawn(self.clone().drive(live.clone(), drive, opening));
         Ok(Started::Now(live))
     }
 
-    /// What came of the request's key before, if it has one that was used.
-    async fn find_keyed(
+    /// The run that the same request started before, if its key says so.
+    pub async fn find_before(
         &self,
-        request: &StartRun,
-    ) -> Result<Option<Result<Started, StartError>>, StartError> {
-        let Some(key) = &request.idempotency else { return Ok(None) };
-        let found = self.inner.store.find_keyed_run(&request.user_id, key).await?;
-        Ok(found.as_ref().map(refused))
+        user: &UserId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Started>, StartError> {
+        let Some(key) = key else { return Ok(None) };
+        let found = self.inner.store.find_keyed_run(user, key).await?;
+        found.as_ref().map(refused).transpose()
     }
 
     fn new_run(&self, request: &StartRun) -> NewRun {
-        NewRun {
-            id: RunId::new(),
-            user_id: request.user_id.clone(),
-            thread: request.thread.clone(),
-            items: vec![request.input.clone()],
-            delete_after: None,
-            delete_items: Vec::new(),
-            idempotency: request.idempotency.clone(),
-            lease: self.lease(1),
-            now: Timestamp::now(),
-        }
+        let (user, thread) = (request.user_id.clone(), request.thread.clone());
+        let mut run = NewRun::new(user, thread, self.lease(1), Timestamp::now());
+        run.idempotency.clone_from(&request.idempotency);
+        request.opening.write(&mut run);
+        run
     }
 
     fn lease(&self, token: i64) -> Lease {
@@ -352,31 +357,36 @@ impl Runs {
     }
 
     fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
-        let history = StoredHistory { store: self.inner.store.clone(), thread_id: live.thread_id };
         Turn {
             run_id: live.id,
             user_id: request.user_id,
             thread: live.thread.clone(),
-            input: Some(request.input),
+            input: request.opening.input().cloned(),
             options: request.options,
-            history: Arc::new(history),
+            history: self.history(live.thread_id),
             cancel: live.stop.token.clone(),
         }
+    }
+
+    /// What was said in a thread.
+    pub(crate) fn history(&self, thread_id: ThreadId) -> Arc<dyn HistorySource> {
+        Arc::new(StoredHistory { store: self.inner.store.clone(), thread_id })
     }
 
     /// A thread whose first message this is gets a title.
     fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
         let Some(maker) = &self.inner.titles else { return };
+        let Opening::Message(message) = &request.opening else { return };
         if thread.title.is_some() || thread.message_count > 1 {
             return;
         }
-        let text = request.input.kind.plain_text();
+        let text = message.kind.plain_text();
         let titling = titling::give_title(self.clone(), live.clone(), maker.clone(), text);
         self.inner.tasks.spawn(titling);
     }
 
-    async fn drive(self, live: Arc<LiveRun>, drive: Drive) {
-        let status = drive.answer(self.inner.agent.clone()).await;
+    async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
+        let status = drive.answer(self.inner.agent.clone(), &opening).await;
         self.live().remove(&live.id);
         live.ended.cancel();
         let elapsed = live.started.elapsed();
@@ -388,6 +398,17 @@ impl Runs {
             duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "run ended",
         );
+    }
+
+    /// Does what is no run to its end, also when the caller's future is dropped. `None` when it
+    /// panicked, or the drain time was over first.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let drained = self.inner.drained.clone();
+        let work = async move { drained.run_until_cancelled(work).await };
+        self.inner.tasks.spawn(work).await.ok().flatten()
     }
 
     /// A run of this process that has not ended.
@@ -456,6 +477,7 @@ fn refused(begun: &Begun) -> Result<Started, StartError> {
         Begun::Replay(run_id, thread_id) => Ok(Started::Before { run_id, thread_id }),
         Begun::Busy(run) => Err(StartError::Busy(run)),
         Begun::KeyReused => Err(StartError::KeyReused),
+        Begun::Changed => Err(StartError::Changed),
         Begun::NotFound | Begun::Started(_) => Err(StartError::NotFound),
     }
 }
@@ -465,9 +487,10 @@ fn announce(log: &RunLog, request: &StartRun, thread: &ThreadRecord) {
     if let RunThread::New(_) = request.thread {
         log.append(&ThreadEvent::ThreadCreated { thread: Box::new(thread.into()) });
     }
-    log.append(&ThreadEvent::ItemDone { item: Box::new(request.input.clone()) });
+    request.opening.announce(log);
     let stream_options = StreamOptions { allow_cancel: request.allow_cancel };
     log.append(&ThreadEvent::StreamOptions { stream_options });
+    request.opening.announce_in_turn(log);
 }
 
 struct StoredHistory {

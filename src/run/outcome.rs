@@ -102,7 +102,9 @@ impl Failure {
             AgentError::Custom { message, allow_retry } => {
                 Self::custom("agent_failed", message, *allow_retry)
             }
-            AgentError::Other(_) => Self::stream("agent_failed", "the agent failed", true),
+            AgentError::Unsupported | AgentError::Other(_) => {
+                Self::stream("agent_failed", "the agent failed", true)
+            }
         }
     }
 

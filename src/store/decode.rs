@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::{
     BoxError, Result, StoreError,
     record::{
-        Begun, EventChunk, IdempotencyKey, ItemRecord, ItemStatus, RunRecord, RunStatus,
-        SessionRecord, TaskRecord, ThreadRecord, ToolCallRecord, ToolCallState,
+        AttachmentRecord, Begun, EventChunk, IdempotencyKey, ItemRecord, ItemStatus, RunRecord,
+        RunStatus, SessionRecord, TaskRecord, ThreadRecord, ToolCallRecord, ToolCallState,
     },
     upsert::{Existing, is_visible_type},
 };
 use crate::protocol::{
-    ItemId, ItemKind, ThreadItem, Timestamp, UserId,
+    Attachment, ItemId, ItemKind, ThreadItem, Timestamp, UserId,
     item::{AssistantMessage, Role, UserMessage},
     workflow::{StatusIndicator, Task, TaskKind},
 };
@@ -274,6 +274,19 @@ pub(super) fn session(row: &impl Columns) -> Result<SessionRecord> {
 /// The identifier of a `chatkit_session` row.
 pub(super) fn sid(row: &impl Columns) -> Result<String> {
     Reader { row, table: "chatkit_session" }.text("sid")
+}
+
+/// An attachment, from the columns of `attachment`.
+pub(super) fn attachment(row: &impl Columns) -> Result<AttachmentRecord> {
+    let row = Reader { row, table: "attachment" };
+    let given: Option<Attachment> = row.json("attachment")?;
+    let given = given.ok_or_else(|| row.corrupt("attachment", "NULL"))?;
+    Ok(AttachmentRecord {
+        attachment: Attachment { thread_id: row.optional_id("conversation_id")?, ..given },
+        user_id: row.user("user_id")?,
+        metadata: row.json("metadata")?.unwrap_or_default(),
+        created_at: row.time("created_at")?,
+    })
 }
 
 /// A task, from the columns of `task`.

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::record::{ItemStatus, ItemWrite, RunEnd, RunStatus, TaskFilter, ThreadPatch};
-use crate::protocol::{ItemId, Order, ThreadId, ThreadItem, Timestamp};
+use super::record::{
+    ItemRecord, ItemStatus, ItemWrite, RunEnd, RunStatus, TaskFilter, ThreadPatch,
+};
+use crate::protocol::{Attachment, ItemId, ItemKind, Order, ThreadId, ThreadItem, Timestamp};
 
 /// Text as both databases can hold it. PostgreSQL has no U+0000, which models and tools are free
 /// to write: U+FFFD takes its place.
@@ -188,6 +190,21 @@ pub(super) fn written_items(
 ) -> Vec<MessageRow> {
     let kept = items.iter().filter(|write| !removed.contains(&write.item.id));
     last_of_each_id(kept.map(|write| MessageRow::new(thread, &write.item, write.status, Some(run))))
+}
+
+/// The rows of client tool calls that nobody will answer any more.
+pub(super) fn abandoned_calls(thread: ThreadId, calls: Vec<ItemRecord>) -> Vec<MessageRow> {
+    let abandoned = calls.into_iter().filter_map(|mut record| {
+        let ItemKind::ClientToolCall(call) = &mut record.item.kind else { return None };
+        call.abandon();
+        Some(MessageRow::new(thread, &record.item, record.status, None))
+    });
+    abandoned.collect()
+}
+
+/// An attachment as clients see it, less its thread, which has a column.
+pub(super) fn attachment(attachment: &Attachment) -> String {
+    json(&Attachment { thread_id: None, ..attachment.clone() })
 }
 
 fn last_of_each_id(rows: impl Iterator<Item = MessageRow>) -> Vec<MessageRow> {

@@ -28,12 +28,13 @@ macro_rules! steps_of {
             2 "runs",
             3 "sessions",
             4 "tasks",
+            5 "attachments",
         )
     };
 }
 
 /// The number of the last step: a database at it, or above, is served.
-pub(super) const LATEST: i64 = 4;
+pub(super) const LATEST: i64 = 5;
 
 /// The steps for SQLite.
 pub(super) fn sqlite() -> Migrator {

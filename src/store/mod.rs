@@ -33,12 +33,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::protocol::{
-    ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId, request::FeedbackKind,
+    AttachmentId, ItemId, Order, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
+    request::FeedbackKind,
 };
 use record::{
-    Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread, RunRecord,
-    RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch, ThreadRecord,
-    WriteOutcome,
+    AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
+    NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
+    ThreadRecord, WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -128,7 +129,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<ThreadRecord>>;
 
-    /// Deletes one of the user's threads with its items, runs, events, tool calls and feedback.
+    /// Deletes one of the user's threads with its items, runs, events, tool calls, feedback and
+    /// attachments.
     /// Answers the thread as it was, its active run included; `None` when there is no such thread.
     async fn delete_thread(&self, user: &UserId, id: ThreadId) -> Result<Option<ThreadRecord>>;
 
@@ -213,6 +215,28 @@ pub trait Store: Send + Sync + 'static {
     /// Of the given runs, those that were asked to be cancelled or are gone.
     async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>>;
 
+    // ---- attachments ---------------------------------------------------------------------------
+
+    /// Inserts an attachment.
+    async fn insert_attachment(&self, attachment: AttachmentRecord) -> Result<()>;
+
+    /// Of the given attachments those that are the user's, in the order given.
+    async fn find_attachments(
+        &self,
+        user: &UserId,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<AttachmentRecord>>;
+
+    /// The attachments that came with messages of one of the user's threads.
+    async fn list_thread_attachments(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Vec<AttachmentRecord>>;
+
+    /// Deletes one of the user's attachments. `false` when there is no such attachment.
+    async fn delete_attachment(&self, user: &UserId, id: AttachmentId) -> Result<bool>;
+
     // ---- sessions ------------------------------------------------------------------------------
 
     /// Inserts a session.
@@ -283,4 +307,11 @@ pub trait Store: Send + Sync + 'static {
         items: &[ThreadItem],
         now: Timestamp,
     ) -> Result<bool>;
+}
+
+/// What was found, in the order in which it was asked for.
+fn in_order(ids: &[AttachmentId], mut found: Vec<AttachmentRecord>) -> Vec<AttachmentRecord> {
+    let place = |record: &AttachmentRecord| ids.iter().position(|id| *id == record.attachment.id);
+    found.sort_by_key(place);
+    found
 }

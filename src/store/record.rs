@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::protocol::{ItemId, RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId};
+use crate::protocol::{
+    Attachment, AttachmentId, ItemId, RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId,
+};
 
 /// An empty thread to be inserted.
 #[derive(Clone, Debug, PartialEq)]
@@ -248,12 +250,48 @@ pub struct NewRun {
     pub delete_after: Option<ItemId>,
     /// Items to delete first.
     pub delete_items: Vec<ItemId>,
+    /// What must still be in the thread as it was read; the run is refused otherwise.
+    pub expected: Option<ExpectedItem>,
+    /// Whether client tool calls that wait for an answer are given up, since the user went on.
+    pub abandon_calls: bool,
+    /// The user's attachments to bind to the thread; the run is refused when one of them is not
+    /// there or in another thread.
+    pub attachments: Vec<AttachmentId>,
     /// The key that it was posted with.
     pub idempotency: Option<IdempotencyKey>,
     /// Who may write for it.
     pub lease: Lease,
     /// When it is accepted.
     pub now: Timestamp,
+}
+
+impl NewRun {
+    /// A run that changes nothing in its thread yet.
+    pub fn new(user_id: UserId, thread: RunThread, lease: Lease, now: Timestamp) -> Self {
+        Self {
+            id: RunId::new(),
+            user_id,
+            thread,
+            items: Vec::new(),
+            delete_after: None,
+            delete_items: Vec::new(),
+            expected: None,
+            abandon_calls: false,
+            attachments: Vec::new(),
+            idempotency: None,
+            lease,
+            now,
+        }
+    }
+}
+
+/// An item that must not have changed since it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedItem {
+    /// The item as it was read.
+    pub item: ThreadItem,
+    /// Whether it must also be the thread's newest.
+    pub is_newest: bool,
 }
 
 /// What came of accepting a run.
@@ -267,8 +305,10 @@ pub enum Begun {
     Replay(RunId, ThreadId),
     /// The key was used for another request.
     KeyReused,
-    /// The thread, or the item to delete after, is not the user's.
+    /// The thread, the item to delete after, or an attachment is not the user's.
     NotFound,
+    /// The expected item is another now, or gone.
+    Changed,
 }
 
 /// Tokens used, summed over the model calls of a run.
@@ -459,6 +499,19 @@ pub struct SessionRecord {
     pub rotated_at: Timestamp,
     /// When the session was ended.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// What a user attached, or is about to attach, to a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttachmentRecord {
+    /// As clients see it. Its thread is that of the message that it came with.
+    pub attachment: Attachment,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Private to the place of the files.
+    pub metadata: Map<String, Value>,
+    /// When it was announced.
+    pub created_at: Timestamp,
 }
 
 /// A task to be inserted.

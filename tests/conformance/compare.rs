@@ -55,6 +55,9 @@ impl<'a> Normal<'a> {
         if is_time(word) {
             return Some(self.time(word));
         }
+        if word.contains("://") {
+            return Some(self.address(word));
+        }
         match self.side {
             Side::Recorded => self.names.is_made_up(word).then(|| self.new_name(word)),
             Side::Ours => {
@@ -63,6 +66,16 @@ impl<'a> Normal<'a> {
                 Some(known.unwrap_or_else(|| self.new_name(word)))
             }
         }
+    }
+
+    /// An address can have an identifier in its path.
+    fn address(&mut self, word: &str) -> String {
+        let pieces = word.split_inclusive(['/', '?']).map(|piece| {
+            let name = piece.trim_end_matches(['/', '?']);
+            let known = self.word(name).unwrap_or_else(|| name.to_owned());
+            known + &piece[name.len()..]
+        });
+        pieces.collect()
     }
 
     fn time(&self, word: &str) -> String {

@@ -2,8 +2,8 @@
 //! thread, the same agent, and then the same bytes and the same stored items.
 //!
 //! `golden/` holds the recordings (its README.md says how they were made), [`flows`] says of each
-//! whether the gateway does the same, another thing on purpose, or does not do it yet. What is
-//! done otherwise on purpose is explained in `docs/differences.md`.
+//! whether the gateway does the same or another thing on purpose; that is explained in
+//! `docs/differences.md`.
 //!
 //! | file | does |
 //! |---|---|
@@ -24,6 +24,7 @@ mod agent;
 mod bridge_agent;
 mod catalogue;
 mod compare;
+mod files;
 mod flows;
 mod model_input;
 mod names;

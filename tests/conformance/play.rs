@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use chatkit_gateway::{
-    protocol::{Order, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId},
+    protocol::{
+        Attachment, AttachmentId, Order, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId,
+        attachment::{AttachmentKind, UploadDescriptor},
+    },
     store::{
         PageQuery,
-        record::{NewThread, ThreadPatch, ThreadRecord},
+        record::{AttachmentRecord, NewThread, ThreadPatch, ThreadRecord},
     },
 };
 use reqwest::{RequestBuilder, Response, header};
@@ -53,6 +56,15 @@ struct StartingState {
     threads: Vec<StartingThread>,
     #[serde(default)]
     items: Vec<ThreadItem>,
+    #[serde(default)]
+    attachments: Vec<StartingAttachment>,
+}
+
+#[derive(Deserialize)]
+struct StartingAttachment {
+    #[serde(flatten)]
+    attachment: Attachment,
+    metadata: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +95,29 @@ impl From<ThreadRecord> for StoredThread {
         let ThreadRecord { id, title, status, allowed_image_domains, metadata, created_at, .. } =
             record;
         Self { title, id, created_at, status, allowed_image_domains, metadata }
+    }
+}
+
+/// An attachment as the recordings write it.
+#[derive(Serialize)]
+struct StoredAttachment {
+    id: AttachmentId,
+    name: String,
+    mime_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_descriptor: Option<UploadDescriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_id: Option<ThreadId>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: Map<String, Value>,
+    #[serde(flatten)]
+    kind: AttachmentKind,
+}
+
+impl From<AttachmentRecord> for StoredAttachment {
+    fn from(AttachmentRecord { attachment, metadata, .. }: AttachmentRecord) -> Self {
+        let Attachment { id, name, mime_type, upload_descriptor, thread_id, kind } = attachment;
+        Self { id, name, mime_type, upload_descriptor, thread_id, metadata, kind }
     }
 }
 
@@ -123,10 +158,20 @@ impl Play {
         self.names.to_ours(&self.recording.case)
     }
 
+    /// Whether the recorded server had a place for files.
+    pub(crate) fn has_files(&self) -> bool {
+        self.recording.case.contains("\"attachment_store\": true")
+    }
+
     /// Brings the store into the case's starting state.
     pub(crate) async fn fill(&self, server: &TestServer) {
-        let Case { store: StartingState { threads, items } } =
+        let Case { store: StartingState { threads, items, attachments } } =
             serde_json::from_str(&self.script()).unwrap();
+        for StartingAttachment { attachment, metadata } in attachments {
+            let (user_id, created_at) = (self.user.clone(), Timestamp::now());
+            let record = AttachmentRecord { attachment, user_id, metadata, created_at };
+            server.store.insert_attachment(record).await.unwrap();
+        }
         for thread in threads {
             let (id, now) = (thread.id, thread.created_at);
             let new =
@@ -169,9 +214,9 @@ impl Play {
     /// Plays it and says what is wrong with the result.
     pub(crate) async fn judge(&self, server: &TestServer, state: State) -> Result<(), String> {
         self.fill(server).await;
-        let before = self.stored(server).await;
+        let before = self.stored(server, "").await;
         let answer = Answer::of(self.request(server).send().await.unwrap()).await;
-        let after = self.stored(server).await;
+        let after = self.stored(server, &answer.body).await;
         match state {
             State::Equal => self.compare(&answer, &after, &Changes::default()),
             State::Different { expected: Expected::Changed(changes), .. } => {
@@ -181,7 +226,6 @@ impl Play {
                 check_refusal(&answer, status, code)?;
                 same("the store", &before, &after)
             }
-            State::NotYet { .. } => Ok(()),
         }
     }
 
@@ -239,9 +283,10 @@ impl Play {
     /// What must be stored, in the form of [`Self::stored`].
     pub(crate) fn expected_store(&self, recorded: &mut Normal<'_>, changes: &Changes) -> String {
         let after = self.recording.after.as_ref().unwrap();
-        let entries = ["threads", "items"].map(|name| after["store_after"][name].as_array());
-        let entries = entries.into_iter().flatten().flatten();
-        let lines: Vec<String> = entries.map(Value::to_string).collect();
+        let entries = ["threads", "items", "attachments"];
+        let entries = entries.map(|name| after["store_after"][name].as_array());
+        let entries = entries.into_iter().flatten().flatten().cloned();
+        let lines: Vec<String> = entries.map(|entry| without_metadata(entry).to_string()).collect();
         let expected = self.given_widgets(&recorded.text(&lines.join("\n")), changes);
         recorded.renumber(&Changes::make(changes.store, &expected))
     }
@@ -254,8 +299,9 @@ impl Play {
         }
     }
 
-    /// All that the user has: threads, then items, a line of JSON each.
-    pub(crate) async fn stored(&self, server: &TestServer) -> String {
+    /// All that the user has: threads, then items, then attachments, a line of JSON each. An
+    /// attachment that the server made is known by its answer.
+    pub(crate) async fn stored(&self, server: &TestServer, answer: &str) -> String {
         let page = PageQuery { limit: 1_000, order: Order::Asc, after: None };
         let threads = server.store.list_threads(&self.user, None, page).await.unwrap().unwrap();
         let mut lines = Vec::new();
@@ -267,8 +313,24 @@ impl Play {
             lines.push(serde_json::to_string(&StoredThread::from(thread)).unwrap());
         }
         lines.extend(items.iter().map(|item| serde_json::to_string(item).unwrap()));
+        let known = self.script() + answer;
+        let known: Vec<AttachmentId> = known.split('"').filter_map(|id| id.parse().ok()).collect();
+        let attachments = server.store.find_attachments(&self.user, &known).await.unwrap();
+        let attachments = attachments.into_iter().map(StoredAttachment::from);
+        lines.extend(attachments.map(|record| serde_json::to_string(&record).unwrap()));
         lines.join("\n")
     }
+}
+
+/// The SDK keeps what is private to an attachment in the message, too; the gateway keeps it in the
+/// attachment's record alone.
+fn without_metadata(mut entry: Value) -> Value {
+    let attachments = entry.get_mut("content").is_some().then(|| entry.get_mut("attachments"));
+    let attachments = attachments.flatten().and_then(Value::as_array_mut);
+    for attachment in attachments.into_iter().flatten() {
+        attachment.as_object_mut().unwrap().shift_remove("metadata");
+    }
+    entry
 }
 
 fn same(what: &str, expected: &str, found: &str) -> Result<(), String> {

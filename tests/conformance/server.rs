@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
     app::{Gateway, Parts},
+    attachments::AttachmentStore,
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::agent::ScriptedAgent;
+use crate::{agent::ScriptedAgent, files::ScriptedFiles};
 
 /// A gateway for one test.
 pub(crate) struct TestServer {
@@ -31,6 +32,11 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(agent: ScriptedAgent) -> Self {
+        Self::start_with(agent, None).await
+    }
+
+    /// With a place for files.
+    pub(crate) async fn start_with(agent: ScriptedAgent, files: Option<ScriptedFiles>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
         let config = config(&url);
@@ -42,6 +48,7 @@ impl TestServer {
             tools: ToolRegistry::default(),
             agent: Arc::new(agent),
             titles: None,
+            files: files.map(|files| Arc::new(files) as Arc<dyn AttachmentStore>),
         };
         let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

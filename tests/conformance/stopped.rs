@@ -46,7 +46,7 @@ async fn a_client_that_leaves_stops_nothing_and_a_cancel_leaves_what_the_sdk_lea
         assert_eq!(cancelled.status(), StatusCode::ACCEPTED);
         assert_eq!(events(&again.text().await.unwrap()), "", "{flow}: events after a cancel");
         assert_eq!(run_status(&server, &play.user, &run).await, "cancelled");
-        let stored = ours.text(&play.stored(&server).await);
+        let stored = ours.text(&play.stored(&server, "").await);
         assert_eq!(stored, play.expected_store(&mut recorded, &changes), "{flow}");
         server.stop().await;
     }

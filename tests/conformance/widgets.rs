@@ -22,11 +22,16 @@ fn is_widget_member(name: &str, value: &Value) -> bool {
     matches!(name, "widget" | "component") && value.is_object()
 }
 
+/// What the script makes of the widget that an action comes from, or a widget that a tool shows.
+fn is_next_widget(name: &str) -> bool {
+    matches!(name, "replace_sender_widget" | "sender_widget" | "context_widget")
+}
+
 fn collect<'a>(value: &'a Value, given: &mut Vec<&'a Value>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                if is_widget_member(name, member) || name == "context_widget" {
+                if is_widget_member(name, member) || is_next_widget(name) {
                     given.push(member);
                 } else if name == "stream_widget" {
                     given.extend(member.as_array().into_iter().flatten());

@@ -100,11 +100,10 @@ async fn the_gateways_tools_of_the_same_answer_run_first_and_are_remembered() {
     );
     assert_eq!(last_call(&events).name, "scroll");
     let told = calls_in(&server.model.call(2).await.body);
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told[0], "call add_task");
-    assert!(told[1].contains("milk"), "{told:?}");
-    assert_eq!(told[2], "call get_selection");
-    assert!(told[3].contains("was not made"), "{told:?}");
+    let expected =
+        ["call add_task", "milk", "call scroll", "output", "call get_selection", "was not made"];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    assert!(told.iter().zip(expected).all(|(told, part)| told.contains(part)), "{told:?}");
     server.stop().await;
 }
 
@@ -142,5 +141,42 @@ async fn broken_arguments_are_told_to_the_model_which_may_try_again() {
     assert_eq!(last_call(&events).status, ClientToolStatus::Pending);
     let told = calls_in(&server.model.call(2).await.body);
     assert!(told[1].contains("not a JSON object"), "{told:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_pages_answer_goes_on_with_the_open_workflow() {
+    let server = start().await;
+    let alice = server.alice();
+    let think = || Step::Reasoning("Hm.".to_owned());
+    server.model.will_play([think(), Step::call("get_selection", &json!({}))]);
+    let mut stream = alice.say("what is this?").await;
+    stream.rest().await;
+    let add = Step::call("add_task", &json!({"title": "milk"}));
+    server.model.will_play([think(), add]);
+
+    let answer = json!({ "thread_id": stream.thread_id, "result": "a bottle" });
+    let events = alice.chatkit_stream("threads.add_client_tool_output", &answer).await.rest().await;
+
+    let shown: Vec<String> = kinds(&events).into_iter().skip(1).take(6).collect();
+    assert_eq!(
+        shown,
+        [
+            // A thought, …
+            "thread.item.updated workflow.task.added",
+            "thread.item.updated workflow.task.updated",
+            // … the call, …
+            "thread.item.updated workflow.task.added",
+            "progress_update",
+            "thread.item.updated workflow.task.updated",
+            // … and the message, which ends the workflow.
+            "thread.item.done workflow",
+        ]
+    );
+    let told = calls_in(&server.model.call(3).await.body);
+    assert_eq!(told[..3], ["call get_selection", "output \"a bottle\"", "call add_task"]);
+    alice.say_in(&stream.thread_id, "thanks").await.rest().await;
+    let told_later = calls_in(&server.model.call(4).await.body);
+    assert_eq!(told_later, told);
     server.stop().await;
 }

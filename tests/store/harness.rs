@@ -93,17 +93,7 @@ pub(crate) fn lease(token: i64) -> Lease {
 
 /// A run of Alice's in a thread that is there, with nothing else to it.
 pub(crate) fn run_in(thread_id: ThreadId) -> NewRun {
-    NewRun {
-        id: RunId::new(),
-        user_id: alice(),
-        thread: RunThread::Existing(thread_id),
-        items: Vec::new(),
-        delete_after: None,
-        delete_items: Vec::new(),
-        idempotency: None,
-        lease: lease(1),
-        now: at(10),
-    }
+    NewRun::new(alice(), RunThread::Existing(thread_id), lease(1), at(10))
 }
 
 /// A run of Alice's in a thread of its own.

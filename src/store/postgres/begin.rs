@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use super::{PostgresStore, item_writes, threads};
+use super::{PostgresStore, attachments, item_writes, items, threads};
 use crate::{
     protocol::{RunId, ThreadId, UserId},
     store::{
@@ -35,6 +35,14 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
         return Ok(refusal);
     }
     let thread_id = run.thread.id();
+    if let Some(expected) = &run.expected
+        && !items::is_unchanged(connection, thread_id, expected).await?
+    {
+        return Ok(Begun::Changed);
+    }
+    if !attachments::bind(connection, &run.user_id, thread_id, &run.attachments).await? {
+        return Ok(Begun::NotFound);
+    }
     let times = HashMap::from([(thread_id.as_uuid(), run.now)]);
     if let Some(item_id) = run.delete_after
         && !item_writes::remove_after(connection, thread_id, item_id, &times).await?
@@ -43,6 +51,11 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
     }
     let removed: Vec<_> = run.delete_items.iter().map(|id| (thread_id, *id)).collect();
     item_writes::remove(connection, &removed, &times).await?;
+    if run.abandon_calls {
+        let calls = items::pending_calls(connection, thread_id).await?;
+        let rows = encode::abandoned_calls(thread_id, calls);
+        item_writes::put(connection, rows, &times).await?;
+    }
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));
     item_writes::put(connection, rows, &times).await?;
     if !insert_run(connection, &run).await? {

@@ -1,13 +1,13 @@
 //! Reading thread items, the rows of `message`.
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::PostgresStore;
 use crate::{
     protocol::{ItemId, Order, Page, ThreadId, UserId},
     store::{
         PageQuery, Result, decode, encode,
-        record::{History, ItemRecord, ToolCallRecord},
+        record::{ExpectedItem, History, ItemRecord, ToolCallRecord},
     },
 };
 
@@ -158,4 +158,51 @@ async fn list_tool_calls(
     .fetch_all(&store.pool)
     .await?;
     rows.iter().map(decode::tool_call).collect()
+}
+
+/// Whether an item is as it was read, and newest if it was to be.
+pub(super) async fn is_unchanged(
+    connection: &mut PgConnection,
+    thread_id: ThreadId,
+    expected: &ExpectedItem,
+) -> Result<bool> {
+    let row = sqlx::query(concat!(
+        select_items!(),
+        "WHERE m.id = $1
+            AND m.conversation_id = $2
+            AND (
+                NOT $3
+                OR NOT EXISTS (
+                    SELECT 1
+                    FROM message AS newer
+                    WHERE newer.conversation_id = $2
+                        AND newer.seq > m.seq
+                )
+            )"
+    ))
+    .bind(expected.item.id.as_uuid())
+    .bind(thread_id.as_uuid())
+    .bind(expected.is_newest)
+    .fetch_optional(connection)
+    .await?;
+    let found = row.as_ref().map(decode::item).transpose()?;
+    Ok(found.is_some_and(|found| found.item == expected.item))
+}
+
+/// The client tool calls of a thread that wait for their answers.
+pub(super) async fn pending_calls(
+    connection: &mut PgConnection,
+    thread_id: ThreadId,
+) -> Result<Vec<ItemRecord>> {
+    // Word for word the condition of the index that finds them.
+    let rows = sqlx::query(concat!(
+        select_items!(),
+        "WHERE m.conversation_id = $1
+            AND m.type = 'client_tool_call'
+            AND m.item ->> 'status' = 'pending'"
+    ))
+    .bind(thread_id.as_uuid())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(decode::item).collect()
 }

@@ -5,6 +5,7 @@
 //! `conversation`, then `run`, and rows of one table by id: so no two transactions wait for each
 //! other.
 
+mod attachments;
 mod begin;
 mod connect;
 mod feedback;
@@ -28,13 +29,14 @@ use super::{
     PageQuery, Result, Store,
     decode::Columns,
     record::{
-        Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread,
-        RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
-        ThreadRecord, WriteOutcome,
+        AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
+        NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord,
+        ThreadPatch, ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
-    ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId, request::FeedbackKind,
+    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
+    request::FeedbackKind,
 };
 use transaction::Transactions;
 
@@ -188,6 +190,30 @@ impl Store for PostgresStore {
 
     async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>> {
         runs::list_cancel_requests(self, runs).await
+    }
+
+    async fn insert_attachment(&self, attachment: AttachmentRecord) -> Result<()> {
+        attachments::insert(self, attachment).await
+    }
+
+    async fn find_attachments(
+        &self,
+        user: &UserId,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<AttachmentRecord>> {
+        attachments::find(self, user, ids).await
+    }
+
+    async fn list_thread_attachments(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Vec<AttachmentRecord>> {
+        attachments::list_of_thread(self, user, thread_id).await
+    }
+
+    async fn delete_attachment(&self, user: &UserId, id: AttachmentId) -> Result<bool> {
+        attachments::delete(self, user, id).await
     }
 
     async fn insert_session(&self, session: SessionRecord) -> Result<()> {

@@ -5,6 +5,7 @@
 //! `writer`); reads go through a pool of connections that cannot write. A lock on `<file>.lock`
 //! keeps other processes out for as long as the store lives.
 
+mod attachments;
 mod begin;
 mod connect;
 mod feedback;
@@ -28,13 +29,14 @@ use super::{
     PageQuery, Result, Store,
     decode::Columns,
     record::{
-        Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask, NewThread,
-        RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
-        ThreadRecord, WriteOutcome,
+        AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
+        NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord,
+        ThreadPatch, ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
-    ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId, request::FeedbackKind,
+    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
+    request::FeedbackKind,
 };
 use writer::Writer;
 
@@ -64,7 +66,7 @@ macro_rules! keys {
         }
     )*};
 }
-keys!(ThreadId, ItemId, RunId);
+keys!(ThreadId, ItemId, RunId, AttachmentId);
 
 /// Identifiers as a JSON array, for `json_each`.
 fn key_list(ids: impl IntoIterator<Item = impl Key>) -> String {
@@ -216,6 +218,30 @@ impl Store for SqliteStore {
 
     async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>> {
         runs::list_cancel_requests(self, runs).await
+    }
+
+    async fn insert_attachment(&self, attachment: AttachmentRecord) -> Result<()> {
+        attachments::insert(self, attachment).await
+    }
+
+    async fn find_attachments(
+        &self,
+        user: &UserId,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<AttachmentRecord>> {
+        attachments::find(self, user, ids).await
+    }
+
+    async fn list_thread_attachments(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Vec<AttachmentRecord>> {
+        attachments::list_of_thread(self, user, thread_id).await
+    }
+
+    async fn delete_attachment(&self, user: &UserId, id: AttachmentId) -> Result<bool> {
+        attachments::delete(self, user, id).await
     }
 
     async fn insert_session(&self, session: SessionRecord) -> Result<()> {

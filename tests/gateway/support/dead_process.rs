@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use chatkit_gateway::{
     protocol::{
-        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId,
+        ItemId, ItemKind, ThreadEvent, ThreadId, ThreadItem, Timestamp, UserId,
         item::{AssistantMessage, UserMessage},
     },
     store::{
@@ -33,17 +33,10 @@ impl DeadProcess {
         let thread_id = ThreadId::new();
         let item = |kind| ThreadItem { id: ItemId::new(), thread_id, created_at: now, kind };
         let lease = Lease { owner: "dead".to_owned(), token: 1, ttl: Duration::ZERO };
-        let run = NewRun {
-            id: RunId::new(),
-            user_id: user.clone(),
-            thread: RunThread::New(NewThread { id: thread_id, user_id: user, title: None, now }),
-            items: vec![item(ItemKind::UserMessage(UserMessage::from_text(text)))],
-            delete_after: None,
-            delete_items: Vec::new(),
-            idempotency: None,
-            lease: lease.clone(),
-            now,
-        };
+        let thread =
+            RunThread::New(NewThread { id: thread_id, user_id: user.clone(), title: None, now });
+        let mut run = NewRun::new(user, thread, lease.clone(), now);
+        run.items = vec![item(ItemKind::UserMessage(UserMessage::from_text(text)))];
         let run_id = run.id;
         assert!(matches!(store.begin_run(run).await.unwrap(), Begun::Started(_)));
         let message = item(ItemKind::AssistantMessage(AssistantMessage::default()));

@@ -72,6 +72,7 @@ impl TestServer {
             tools,
             agent: Arc::new(agent),
             titles: None,
+            files: None,
         };
         let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
         Self::serve(gateway, model, database, keys).await

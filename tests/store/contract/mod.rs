@@ -1,6 +1,7 @@
 //! What every `Store` does. A case is an async function over `&dyn Store`; its line in
 //! [`store_contract`] makes it a test of both databases.
 
+pub(crate) mod attachments;
 pub(crate) mod feedback;
 pub(crate) mod groups;
 pub(crate) mod history;
@@ -57,6 +58,9 @@ macro_rules! store_contract {
             runs::a_run_is_refused_when_the_item_to_delete_after_is_elsewhere;
             runs::a_run_deletes_items_of_its_thread_only;
             runs::a_run_replaces_items_in_place;
+            runs::a_run_is_refused_when_what_it_expects_has_changed;
+            runs::a_run_is_refused_when_what_it_expects_newest_is_not;
+            runs::a_run_gives_up_client_tool_calls_that_wait;
             runs::a_key_used_again_names_the_first_run;
             runs::a_key_used_for_another_request_is_refused;
             runs::a_key_counts_for_its_user_and_route_only;
@@ -67,6 +71,12 @@ macro_rules! store_contract {
             runs::a_run_is_found_by_its_user_only;
             runs::cancelling_is_asked_for_by_the_user_of_a_live_run;
             runs::runs_to_cancel_are_those_asked_for_and_those_gone;
+            attachments::an_attachment_comes_back_as_it_was_given;
+            attachments::attachments_are_found_by_their_user_in_the_order_asked_for;
+            attachments::a_run_binds_attachments_to_its_thread;
+            attachments::a_run_is_refused_when_an_attachment_is_not_to_be_had;
+            attachments::a_deleted_thread_takes_its_attachments;
+            attachments::an_attachment_is_deleted_by_its_user_only;
             writes::a_checkpoint_keeps_events_items_and_calls;
             writes::the_first_write_sets_a_run_running;
             writes::an_end_keeps_status_usage_error_and_time;

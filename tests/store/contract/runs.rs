@@ -1,17 +1,21 @@
 //! Accepting, finding and cancelling runs.
 
 use chatkit_gateway::{
-    protocol::{RunId, ThreadId, ThreadItem},
+    protocol::{
+        ItemKind, RunId, ThreadId, ThreadItem,
+        item::{ClientToolCall, ClientToolStatus},
+    },
     store::{
         Store, StoreError,
-        record::{Begun, IdempotencyKey, NewRun, RunRecord, RunStatus},
+        record::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus},
     },
 };
 use futures_util::future::join_all;
+use serde_json::Map;
 
 use crate::harness::{
-    alice, at, begin, begin_new, bob, end, key, lease, new_thread, new_thread_of, put_messages,
-    run_in, run_in_new_thread, texts, thread, user_message,
+    alice, all, at, begin, begin_new, bob, end, item, key, lease, new_thread, new_thread_of,
+    put_messages, run_in, run_in_new_thread, texts, thread, user_message,
 };
 
 pub(crate) async fn a_run_in_a_new_thread_makes_the_thread(store: &dyn Store) {
@@ -153,6 +157,78 @@ pub(crate) async fn a_run_replaces_items_in_place(store: &dyn Store) {
     begin(store, run).await;
 
     assert_eq!(texts(store, thread_id).await, ["one", "2"]);
+}
+
+pub(crate) async fn a_run_is_refused_when_what_it_expects_has_changed(store: &dyn Store) {
+    let thread_id = new_thread(store).await;
+    let items = put_messages(store, thread_id, &["1", "2"]).await;
+    let elsewhere = new_thread(store).await;
+    let foreign = put_messages(store, elsewhere, &["a"]).await;
+    let mut changed = items[0].clone();
+    changed.kind = user_message(thread_id, "as it was before").kind;
+
+    for item in [changed, foreign[0].clone(), user_message(thread_id, "never stored")] {
+        let mut run = run_in(thread_id);
+        run.expected = Some(ExpectedItem { item, is_newest: false });
+        run.items = vec![user_message(thread_id, "new")];
+        assert_eq!(store.begin_run(run).await.unwrap(), Begun::Changed);
+    }
+
+    assert_eq!(texts(store, thread_id).await, ["1", "2"]);
+    let mut run = run_in(thread_id);
+    run.expected = Some(ExpectedItem { item: items[0].clone(), is_newest: false });
+    begin(store, run).await;
+}
+
+pub(crate) async fn a_run_is_refused_when_what_it_expects_newest_is_not(store: &dyn Store) {
+    let thread_id = new_thread(store).await;
+    let items = put_messages(store, thread_id, &["1", "2"]).await;
+    let expecting = |item: &ThreadItem| {
+        let expected = ExpectedItem { item: item.clone(), is_newest: true };
+        NewRun { expected: Some(expected), ..run_in(thread_id) }
+    };
+
+    assert_eq!(store.begin_run(expecting(&items[0])).await.unwrap(), Begun::Changed);
+
+    begin(store, expecting(&items[1])).await;
+}
+
+pub(crate) async fn a_run_gives_up_client_tool_calls_that_wait(store: &dyn Store) {
+    let thread_id = new_thread(store).await;
+    let elsewhere = new_thread(store).await;
+    let call = |thread_id, status, output| {
+        item(
+            thread_id,
+            ItemKind::ClientToolCall(ClientToolCall {
+                status,
+                call_id: "call_1".to_owned(),
+                name: "get_selection".to_owned(),
+                arguments: Map::new(),
+                output,
+            }),
+        )
+    };
+    let answered = call(thread_id, ClientToolStatus::Completed, Some("before".into()));
+    let waiting = call(thread_id, ClientToolStatus::Pending, None);
+    let foreign = call(elsewhere, ClientToolStatus::Pending, None);
+    let items = [answered.clone(), waiting.clone()];
+    store.upsert_items(&alice(), thread_id, &items, at(2)).await.unwrap();
+    store.upsert_items(&alice(), elsewhere, std::slice::from_ref(&foreign), at(2)).await.unwrap();
+    let message = user_message(thread_id, "something else");
+    let items = vec![message.clone()];
+
+    begin(store, NewRun { abandon_calls: true, items, ..run_in(thread_id) }).await;
+
+    let stored = |thread_id| async move {
+        let page = store.list_items(&alice(), thread_id, all()).await.unwrap().unwrap();
+        page.data.into_iter().map(|record| record.item).collect::<Vec<_>>()
+    };
+    let mut given_up = waiting;
+    let ItemKind::ClientToolCall(call) = &mut given_up.kind else { unreachable!() };
+    call.abandon();
+    assert_eq!(call.status, ClientToolStatus::Completed);
+    assert_eq!(stored(thread_id).await, [answered, given_up, message]);
+    assert_eq!(stored(elsewhere).await, [foreign]);
 }
 
 pub(crate) async fn a_key_used_again_names_the_first_run(store: &dyn Store) {

@@ -1,0 +1,63 @@
+//! The answers to questions that the agent asked.
+
+use crate::{
+    protocol::{
+        ItemId, ItemKind, ThreadId, UserId,
+        item::{StructuredAnswer, StructuredInput, StructuredInputKind, StructuredInputStatus},
+        request::{StructuredInputSubmission, SubmissionStatus},
+    },
+    run::Opening,
+    store::record::RunThread,
+};
+
+use super::{ChatError, ChatService, Posting, Sent, client_tools::newest_options};
+
+impl ChatService {
+    /// Answers the questions of an item; the answer of the agent goes on.
+    pub async fn add_structured_input(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+        submission: &StructuredInputSubmission,
+        posting: Posting,
+    ) -> Result<Sent, ChatError> {
+        let pending = self.find_item(user, thread_id, item_id).await?;
+        let mut answered = pending.clone();
+        let ItemKind::StructuredInput(questions) = &mut answered.kind else {
+            return Err(ChatError::invalid("item_id must name a structured input"));
+        };
+        if questions.status != StructuredInputStatus::Pending {
+            let error = ChatError::NotPending("the structured input has been answered");
+            return self.started_before(user, &posting, error).await;
+        }
+        super::rules::check_answers(submission)?;
+        questions.status = match submission.status {
+            SubmissionStatus::Answered => StructuredInputStatus::Answered,
+            SubmissionStatus::Skipped => StructuredInputStatus::Skipped,
+        };
+        for question in &mut questions.inputs {
+            question.answer = Some(answer(question, submission));
+        }
+        let options = newest_options(&self.newest_items(user, thread_id).await?);
+        let opening = Opening::StructuredInput { pending, answered };
+        self.begin(user, RunThread::Existing(thread_id), opening, options, posting).await
+    }
+}
+
+/// The answer to one question. Values need not be among those offered: answers of one's own are
+/// intended.
+fn answer(question: &StructuredInput, submission: &StructuredInputSubmission) -> StructuredAnswer {
+    let skipped = StructuredAnswer { values: Vec::new(), skipped: true };
+    if submission.status == SubmissionStatus::Skipped {
+        return skipped;
+    }
+    let given = submission.answers.get(&question.id);
+    let Some(given) = given.filter(|given| !given.skipped && !given.values.is_empty()) else {
+        return skipped;
+    };
+    let takes_one =
+        matches!(question.kind, StructuredInputKind::MultipleChoice { multiple: false, .. });
+    let count = if takes_one { 1 } else { given.values.len() };
+    StructuredAnswer { values: given.values[..count].to_vec(), skipped: false }
+}

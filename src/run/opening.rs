@@ -1,0 +1,96 @@
+//! What a run begins with: what it changes when it is accepted, what its readers see of that
+//! first, and what the agent is asked.
+
+use crate::{
+    agent::{Agent, AgentStream, Turn, WidgetAction},
+    protocol::{ItemId, ItemKind, ThreadEvent, ThreadItem},
+    store::record::{ExpectedItem, NewRun},
+};
+
+use super::log::RunLog;
+
+/// What a run begins with.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// A new message of the user.
+    Message(ThreadItem),
+    /// An earlier message of the user, answered anew: all behind it goes.
+    Retry(ThreadItem),
+    /// The page has run a client tool.
+    ClientToolOutput {
+        /// The call as it was, the thread's newest item.
+        pending: ThreadItem,
+        /// The call with its output.
+        completed: ThreadItem,
+        /// Older calls that wait in vain.
+        stale: Vec<ItemId>,
+    },
+    /// The user has answered questions.
+    StructuredInput {
+        /// The questions as they were.
+        pending: ThreadItem,
+        /// With their answers.
+        answered: ThreadItem,
+    },
+    /// Something was done with a widget, or by the page.
+    Action(WidgetAction),
+}
+
+impl Opening {
+    /// The user's message, where there is one.
+    pub(super) fn input(&self) -> Option<&ThreadItem> {
+        match self {
+            Self::Message(item) | Self::Retry(item) => Some(item),
+            Self::ClientToolOutput { .. } | Self::StructuredInput { .. } | Self::Action(_) => None,
+        }
+    }
+
+    /// Says what is changed, and what must not have changed, when the run is accepted.
+    pub(super) fn write(&self, run: &mut NewRun) {
+        match self {
+            Self::Message(item) => {
+                run.items.push(item.clone());
+                run.abandon_calls = true;
+                if let ItemKind::UserMessage(message) = &item.kind {
+                    run.attachments = message.attachments.iter().map(|given| given.id).collect();
+                }
+            }
+            Self::Retry(item) => {
+                run.expected = Some(ExpectedItem { item: item.clone(), is_newest: false });
+                run.delete_after = Some(item.id);
+            }
+            Self::ClientToolOutput { pending, completed, stale } => {
+                run.expected = Some(ExpectedItem { item: pending.clone(), is_newest: true });
+                run.items.push(completed.clone());
+                run.delete_items.clone_from(stale);
+            }
+            Self::StructuredInput { pending, answered } => {
+                run.expected = Some(ExpectedItem { item: pending.clone(), is_newest: false });
+                run.items.push(answered.clone());
+            }
+            Self::Action(_) => {}
+        }
+    }
+
+    /// What stands before the options of the stream.
+    pub(super) fn announce(&self, log: &RunLog) {
+        if let Self::Message(item) = self {
+            log.append(&ThreadEvent::ItemDone { item: Box::new(item.clone()) });
+        }
+    }
+
+    /// What stands behind them: the first that happens in the turn.
+    pub(super) fn announce_in_turn(&self, log: &RunLog) {
+        if let Self::StructuredInput { answered, .. } = self {
+            log.append(&ThreadEvent::ItemReplaced { item: Box::new(answered.clone()) });
+        }
+    }
+
+    /// Asks the agent.
+    pub(super) fn ask<'a>(&self, agent: &'a dyn Agent, turn: Turn) -> AgentStream<'a> {
+        match self {
+            Self::Action(action) => agent.action(turn, action.clone()),
+            _ => agent.respond(turn),
+        }
+    }
+}
