@@ -62,6 +62,13 @@ pub struct Parts {
     pub files: Option<Arc<dyn AttachmentStore>>,
 }
 
+impl Parts {
+    /// An agent and a database, and nothing that is not needed.
+    pub fn new(store: Arc<dyn Store>, agent: Arc<dyn Agent>) -> Self {
+        Self { store, tools: ToolRegistry::default(), agent, titles: None, files: None }
+    }
+}
+
 impl Gateway {
     /// Opens the database, migrates it, and builds the parts.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> anyhow::Result<Self> {

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     protocol::{
-        ItemId, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId,
+        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId,
         item::InferenceOptions,
         request::{Action, FeedbackKind},
     },
@@ -214,8 +214,8 @@ pub struct Turn {
     pub user_id: UserId,
     /// The thread, which may be changed during the turn.
     pub thread: ThreadHandle,
-    /// The user's message; absent when the turn answers something else: the output of a client
-    /// tool, answers to questions, an action.
+    /// What is answered: the user's message, a client tool call with its output, or questions with
+    /// their answers. Absent for an action.
     pub input: Option<ThreadItem>,
     /// The user's choice of model and tool.
     pub options: InferenceOptions,
@@ -233,7 +233,10 @@ impl Turn {
 
     /// The text of the user's message, empty without one.
     pub fn input_text(&self) -> String {
-        self.input.as_ref().map(|item| item.kind.plain_text()).unwrap_or_default()
+        match self.input.as_ref().map(|item| &item.kind) {
+            Some(ItemKind::UserMessage(message)) => message.plain_text(),
+            _ => String::new(),
+        }
     }
 }
 

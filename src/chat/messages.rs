@@ -41,6 +41,7 @@ impl ChatService {
     ) -> Result<Sent, ChatError> {
         rules::check_content(&message.content, !message.attachments.is_empty())?;
         rules::check_quote(message.quoted_text.as_deref())?;
+        rules::check_options(&message.options)?;
         let now = Timestamp::now();
         let thread = match message.thread_id {
             Some(id) => RunThread::Existing(id),

@@ -1,6 +1,12 @@
 //! What texts may be.
 
-use crate::protocol::{AttachmentId, item::UserContent, request::StructuredInputSubmission};
+use serde_json::Value;
+
+use crate::protocol::{
+    AttachmentId,
+    item::{InferenceOptions, UserContent},
+    request::StructuredInputSubmission,
+};
 
 use super::ChatError;
 
@@ -22,12 +28,18 @@ pub(super) fn check_content(
     content: &[UserContent],
     has_attachments: bool,
 ) -> Result<(), ChatError> {
-    let texts = content.iter().map(|part| match part {
-        UserContent::InputText { text } | UserContent::InputTag { text, .. } => text.as_str(),
-    });
     let mut length = 0;
     let mut is_blank = true;
-    for text in texts {
+    for part in content {
+        let text = match part {
+            UserContent::InputText { text } => text,
+            UserContent::InputTag { id, text, data, group, .. } => {
+                check_nul(id, "content")?;
+                check_nul(group.as_deref().unwrap_or_default(), "content")?;
+                check_members(data.iter(), "content")?;
+                text
+            }
+        };
         check_nul(text, "content")?;
         length += text.chars().count();
         is_blank &= text.trim().is_empty();
@@ -45,6 +57,12 @@ pub(super) fn check_content(
 
 pub(super) fn check_quote(quote: Option<&str>) -> Result<(), ChatError> {
     quote.map_or(Ok(()), |quote| check_text(quote, "quoted_text", MAX_QUOTE))
+}
+
+pub(super) fn check_options(options: &InferenceOptions) -> Result<(), ChatError> {
+    let tool = options.tool_choice.as_ref().map(|choice| choice.id.as_str());
+    let texts = [tool, options.model.as_deref()];
+    texts.into_iter().flatten().try_for_each(|text| check_nul(text, "inference_options"))
 }
 
 pub(super) fn check_title(title: &str) -> Result<(), ChatError> {
@@ -105,6 +123,26 @@ fn check_nul(text: &str, name: &str) -> Result<(), ChatError> {
         return Err(ChatError::Invalid(format!("{name} must not contain U+0000")));
     }
     Ok(())
+}
+
+fn check_members<'a>(
+    mut members: impl Iterator<Item = (&'a String, &'a Value)>,
+    name: &str,
+) -> Result<(), ChatError> {
+    members.try_for_each(|(key, value)| {
+        check_nul(key, name)?;
+        check_value(value, name)
+    })
+}
+
+/// The same for all texts in any JSON, which is read no deeper than 128 levels.
+fn check_value(value: &Value, name: &str) -> Result<(), ChatError> {
+    match value {
+        Value::String(text) => check_nul(text, name),
+        Value::Array(entries) => entries.iter().try_for_each(|entry| check_value(entry, name)),
+        Value::Object(members) => check_members(members.iter(), name),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -155,6 +155,22 @@ impl Config {
         lookup: impl Fn(&str) -> Option<String>,
         read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
     ) -> Result<Self, ConfigError> {
+        Self::read(lookup, read_file, true)
+    }
+
+    /// The same for an application whose own agent answers: no key of a model is asked for.
+    pub fn for_own_agent(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        Self::read(lookup, read_file, false)
+    }
+
+    fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
+        needs_model: bool,
+    ) -> Result<Self, ConfigError> {
         let mut vars = Vars::new(&lookup);
         let auth = AuthConfig::from_vars(&lookup);
         if let Err(problems) = &auth {
@@ -165,7 +181,7 @@ impl Config {
         let config = Self {
             bind_addr: vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000"),
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
-            model: model(&mut vars),
+            model: model(&mut vars, needs_model),
             file: file(&mut vars, read_file),
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
             limits: limits(&mut vars),
@@ -203,10 +219,10 @@ impl Config {
     }
 }
 
-fn model(vars: &mut Vars<'_>) -> ModelConfig {
+fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
     let base_url = vars.url("OPENAI_BASE_URL", OPENAI_BASE_URL);
     let api_key = vars.optional("OPENAI_API_KEY").map(ApiKey::new);
-    if api_key.is_none() && base_url == OPENAI_BASE_URL {
+    if is_needed && api_key.is_none() && base_url == OPENAI_BASE_URL {
         vars.problem("OPENAI_API_KEY", "is needed for OpenAI; other servers: set OPENAI_BASE_URL");
     }
     ModelConfig {

@@ -361,7 +361,7 @@ impl Runs {
             run_id: live.id,
             user_id: request.user_id,
             thread: live.thread.clone(),
-            input: request.opening.input().cloned(),
+            input: request.opening.item().cloned(),
             options: request.options,
             history: self.history(live.thread_id),
             cancel: live.stop.token.clone(),

@@ -37,11 +37,13 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// The user's message, where there is one.
-    pub(super) fn input(&self) -> Option<&ThreadItem> {
+    /// The item that is answered.
+    pub(super) fn item(&self) -> Option<&ThreadItem> {
         match self {
             Self::Message(item) | Self::Retry(item) => Some(item),
-            Self::ClientToolOutput { .. } | Self::StructuredInput { .. } | Self::Action(_) => None,
+            Self::ClientToolOutput { completed, .. } => Some(completed),
+            Self::StructuredInput { answered, .. } => Some(answered),
+            Self::Action(_) => None,
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `server` | a gateway with that agent |
 //! | `play` | plays a flow and judges it |
 //! | `replay`, `stopped`, `model_input`, `catalogue` | the tests |
+//! | `sdk` | tests with the SDK itself |
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
@@ -24,6 +25,8 @@ mod agent;
 mod bridge_agent;
 mod catalogue;
 mod compare;
+#[path = "../gateway/support/database.rs"]
+mod database;
 mod files;
 mod flows;
 mod model_input;
@@ -31,6 +34,7 @@ mod names;
 mod play;
 mod recording;
 mod replay;
+mod sdk;
 mod server;
 mod stopped;
 mod widgets;

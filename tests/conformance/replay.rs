@@ -85,7 +85,7 @@ async fn a_thread_that_is_set_to_what_it_was_is_not_sent_again() {
 }
 
 /// Each flow as a page plays it, and each stream as the gateway's own client does, too.
-fn plays() -> Vec<(Play, State)> {
+pub(crate) fn plays() -> Vec<(Play, State)> {
     let mut plays = Vec::new();
     let is_elsewhere = |flow| STOPPED.contains(flow) || INPUTS.contains(flow);
     let flows = FLOWS.iter().filter(|(flow, _)| !is_elsewhere(flow));

@@ -27,7 +27,7 @@ pub(crate) struct TestServer {
     http: reqwest::Client,
     shutdown: CancellationToken,
     tasks: TaskTracker,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl TestServer {
@@ -37,27 +37,37 @@ impl TestServer {
 
     /// With a place for files.
     pub(crate) async fn start_with(agent: ScriptedAgent, files: Option<ScriptedFiles>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/test.db", folder.path().display());
-        let config = config(&url);
-        let keys = SessionKeys::new(&config.auth.session);
-        let store = store::open(&url, OpenOptions::default()).await.unwrap();
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let parts = Parts {
-            store: store.clone(),
+        Self::start_of(|store| Parts {
+            store,
             tools: ToolRegistry::default(),
             agent: Arc::new(agent),
             titles: None,
             files: files.map(|files| Arc::new(files) as Arc<dyn AttachmentStore>),
-        };
-        let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
+        })
+        .await
+    }
+
+    /// Of parts made for its database.
+    pub(crate) async fn start_of(parts: impl FnOnce(Arc<dyn Store>) -> Parts) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        Self { _folder: Some(folder), ..Self::start_on(&url, parts).await }
+    }
+
+    /// On a database that is there already.
+    pub(crate) async fn start_on(url: &str, parts: impl FnOnce(Arc<dyn Store>) -> Parts) -> Self {
+        let config = config(url);
+        let keys = SessionKeys::new(&config.auth.session);
+        let store = store::open(url, OpenOptions::default()).await.unwrap();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let gateway = Gateway::with_parts(config, parts(store.clone()), metrics).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(gateway.serve(listener, shutdown.clone(), shutdown.clone()));
         tasks.close();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { store, address, keys, http, shutdown, tasks, _folder: folder }
+        Self { store, address, keys, http, shutdown, tasks, _folder: None }
     }
 
     /// A request of that user.
@@ -91,10 +101,11 @@ impl TestServer {
 fn config(database: &str) -> Config {
     let lookup = |name: &str| match name {
         "DATABASE_URL" => Some(database.to_owned()),
-        // Never called: the agent of the tests has no model.
+        // Never called: an agent that has a model brings it.
         "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1".to_owned()),
         "BETTER_AUTH_SECRET" => Some("a-secret-of-the-login-for-tests-only".to_owned()),
         "CHATKIT_TITLES" => Some("off".to_owned()),
+        "CHATKIT_MAX_RUNS_PER_USER" => Some("0".to_owned()),
         _ => None,
     };
     Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()

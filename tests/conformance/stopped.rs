@@ -60,7 +60,7 @@ fn changes_of(flow: &str) -> Changes {
 }
 
 /// Reads a stream until there are that many events.
-async fn read_events(response: &mut Response, count: usize) -> String {
+pub(crate) async fn read_events(response: &mut Response, count: usize) -> String {
     let mut seen = Vec::new();
     loop {
         let chunk = response.chunk().await.unwrap().expect("the run has not ended");

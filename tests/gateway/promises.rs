@@ -4,7 +4,7 @@ use chatkit_gateway::protocol::{ItemKind, ThreadEvent};
 use serde_json::json;
 
 use crate::support::{
-    TestServer, answer_text, database::TestDatabase, dead_process::DeadProcess, events::done_text,
+    TestServer, answer_text, dead_process::DeadProcess, events::done_text, server::new_database,
 };
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn one_thread_one_run() {
 
 #[tokio::test]
 async fn a_crash_keeps_what_was_stored_and_frees_the_thread() {
-    let database = TestDatabase::create().await;
+    let database = new_database().await;
     let dead = DeadProcess::that_answered(&database, "hi", &["half ", "an "]).await;
 
     let server = TestServer::start_on(database, &[]).await;

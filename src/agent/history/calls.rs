@@ -1,10 +1,8 @@
 //! Where the calls of tools stand.
 
-use std::collections::VecDeque;
-
 use crate::{
     protocol::ItemId,
-    store::record::{History, ToolCallRecord},
+    store::record::{History, ItemRecord, ToolCallRecord},
     upstream::InputItem,
 };
 
@@ -18,41 +16,31 @@ pub(super) const UNKNOWN_OUTCOME: &str =
 /// the page's answer led to: those stand behind that call.
 pub(super) struct Calls<'a> {
     all: &'a [ToolCallRecord],
-    deferred: VecDeque<&'a ToolCallRecord>,
+    deferred: Vec<&'a ToolCallRecord>,
 }
 
 impl<'a> Calls<'a> {
     pub(super) fn of(history: &'a History) -> Self {
-        Self { all: &history.tool_calls, deferred: VecDeque::new() }
+        Self { all: &history.tool_calls, deferred: Vec::new() }
     }
 
     pub(super) fn are_shown_in(&self, item: ItemId) -> bool {
         self.all.iter().any(|call| call.item_id == item)
     }
 
-    /// Adds those of an item.
-    pub(super) fn add(&mut self, item: ItemId, input: &mut Vec<InputItem>) {
-        let calls = self.all.iter().filter(|call| call.item_id == item);
-        let mut of_first_run = Vec::new();
-        for call in calls {
-            let is_first = of_first_run
-                .first()
-                .is_none_or(|first: &&ToolCallRecord| first.run_id == call.run_id);
-            if is_first && self.deferred.is_empty() {
-                of_first_run.push(call);
-            } else {
-                self.deferred.push_back(call);
-            }
-        }
-        add_turns(&of_first_run, input);
+    /// Adds those of an item, as far as the run that made it made them.
+    pub(super) fn add(&mut self, record: &ItemRecord, input: &mut Vec<InputItem>) {
+        let calls = self.all.iter().filter(|call| call.item_id == record.item.id);
+        let is_own =
+            |call: &&ToolCallRecord| record.run_id.is_none_or(|run_id| call.run_id == run_id);
+        let (own, of_next): (Vec<_>, Vec<_>) = calls.partition(is_own);
+        add_turns(&own, input);
+        self.deferred.extend(of_next);
     }
 
     /// Adds those of the run that the page's answer began.
     pub(super) fn add_deferred(&mut self, input: &mut Vec<InputItem>) {
-        let Some(run) = self.deferred.front().map(|call| call.run_id) else { return };
-        let others = self.deferred.iter().position(|call| call.run_id != run);
-        let calls: Vec<_> = self.deferred.drain(..others.unwrap_or(self.deferred.len())).collect();
-        add_turns(&calls, input);
+        add_turns(&std::mem::take(&mut self.deferred), input);
     }
 }
 

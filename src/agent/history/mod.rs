@@ -45,7 +45,7 @@ pub fn model_input(history: &History) -> Vec<InputItem> {
             let place = Place { is_newest: at == newest, sends_images: at >= oldest_image };
             add_item(item, place, &mut input);
         }
-        calls.add(item.id, &mut input);
+        calls.add(record, &mut input);
         if is_call {
             calls.add_deferred(&mut input);
         }

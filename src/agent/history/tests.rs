@@ -112,9 +112,10 @@ fn parallel_calls_stand_together_before_their_outputs() {
 
 #[test]
 fn calls_of_the_run_that_went_on_with_a_workflow_stand_behind_the_pages_answer() {
-    let shown = workflow();
+    let mut shown = workflow();
     let (first, second, id) = (RunId::new(), RunId::new(), shown.item.id);
-    let history = History {
+    shown.run_id = Some(first);
+    let mut history = History {
         items: vec![
             said("hi"),
             shown,
@@ -124,9 +125,13 @@ fn calls_of_the_run_that_went_on_with_a_workflow_stand_behind_the_pages_answer()
         tool_calls: vec![call(first, id, 0, 0, Some("a")), call(second, id, 7, 0, Some("b"))],
     };
 
-    let outline = outline(model_input(&history));
+    let of_both = outline(model_input(&history));
+    history.tool_calls.remove(0);
+    let of_the_second = outline(model_input(&history));
 
-    assert_eq!(outline, ["user", "call_0", "a", "call_page", "\"page\"", "call_7", "b", "user"]);
+    let page = ["call_page", "\"page\""];
+    assert_eq!(of_both, [&["user", "call_0", "a"], &page[..], &["call_7", "b", "user"]].concat());
+    assert_eq!(of_the_second, [&["user"], &page[..], &["call_7", "b", "user"]].concat());
 }
 
 #[test]

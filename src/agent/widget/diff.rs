@@ -131,7 +131,9 @@ mod tests {
     }
 
     fn card(children: Value) -> Value {
-        json!({ "type": "Card", "children": children })
+        let mut card = json!({ "type": "Card" });
+        card["children"] = children;
+        card
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```
 //! use async_stream::try_stream;
 //! use chatkit_gateway::agent::{Agent, AgentStream, Turn};
-//! use futures_util::{StreamExt as _, stream};
+//! use futures_util::stream;
 //! use serde_json::json;
 //!
 //! struct Typist;
@@ -15,8 +15,7 @@
 //!             json!({"type": "Card", "children": [line]})
 //!         });
 //!         Box::pin(try_stream! {
-//!             let mut widget = turn.stream_widget(stream::iter(states), None);
-//!             while let Some(event) = widget.next().await {
+//!             for await event in turn.stream_widget(stream::iter(states), None) {
 //!                 yield event?;
 //!             }
 //!             yield turn.say("Anything else?").into();

@@ -1,9 +1,7 @@
 //! A widget item from its first state to its last.
 
-use std::pin::pin;
-
 use async_stream::stream;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use serde_json::Value;
 
 use crate::{
@@ -71,8 +69,7 @@ impl Turn {
     ) -> AgentStream<'a> {
         let mut widget = self.start_widget(copy_text);
         Box::pin(stream! {
-            let mut states = pin!(states);
-            while let Some(state) = states.next().await {
+            for await state in states {
                 for event in widget.show(state) {
                     yield Ok(event.into());
                 }

@@ -12,14 +12,7 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    pub(crate) async fn create() -> Self {
-        match std::env::var("GATEWAY_TEST_DATABASE").as_deref() {
-            Ok("postgres") => Self::postgres().await,
-            _ => Self::sqlite(),
-        }
-    }
-
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
         Self { url, _folder: Some(folder) }

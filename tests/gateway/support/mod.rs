@@ -1,9 +1,11 @@
 //! The harness: verbs for tests, plumbing behind them.
 
+pub(crate) mod agent;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod dead_process;
 pub(crate) mod events;
+pub(crate) mod files;
 pub(crate) mod model;
 pub(crate) mod server;
 

@@ -3,12 +3,12 @@
 use std::{io::ErrorKind, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    agent::{ModelAgent, model_agent::ModelAgentConfig},
+    agent::{Agent, ModelAgent, model_agent::ModelAgentConfig},
     app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
-    store::{self, OpenOptions},
+    store::{self, OpenOptions, Store},
     tools::{Tool, ToolRegistry},
     upstream::{
         client::{UpstreamClient, UpstreamConfig},
@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Client, database::TestDatabase, model::TestModel};
+use super::{Client, database::TestDatabase, files::Shelf, model::TestModel};
 
 pub(crate) const LOGIN_SECRET: &str = "a-secret-of-the-login-for-tests-only";
 
@@ -42,7 +42,7 @@ impl TestServer {
     /// With these variables besides those that a server needs; `gateway.toml` is the text of that
     /// file.
     pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
-        Self::start_on(TestDatabase::create().await, vars).await
+        Self::start_on(new_database().await, vars).await
     }
 
     /// On a database that is there already.
@@ -57,25 +57,40 @@ impl TestServer {
 
     /// Whose model has these tools and no others.
     pub(crate) async fn start_with_tools(tools: Vec<Arc<dyn Tool>>) -> Self {
-        let (database, model) = (TestDatabase::create().await, TestModel::start().await);
-        let config = config(&database.url, &model.running.base_url(), &[]);
-        let keys = SessionKeys::new(&config.auth.session);
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let model = TestModel::start().await;
         let tools = ToolRegistry::new(tools).unwrap();
         let base_url = model.running.base_url();
         let client = UpstreamClient::new(UpstreamConfig { base_url, ..UpstreamConfig::default() });
         let upstream = Arc::new(ResponsesModel::new(client.unwrap()));
         let settings = ModelAgentConfig { model: "test-model".to_owned(), ..Default::default() };
         let agent = ModelAgent::new(upstream, tools.clone(), settings);
+        Self::start_with_parts(model, tools, agent).await.0
+    }
+
+    /// With an agent of the test's own and a place for files; answers the store as well.
+    pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
+        Self::start_with_parts(TestModel::start().await, ToolRegistry::default(), agent).await
+    }
+
+    async fn start_with_parts(
+        model: TestModel,
+        tools: ToolRegistry,
+        agent: impl Agent,
+    ) -> (Self, Arc<dyn Store>) {
+        let database = new_database().await;
+        let config = config(&database.url, &model.running.base_url(), &[]);
+        let keys = SessionKeys::new(&config.auth.session);
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let store = store::open(&database.url, OpenOptions::default()).await.unwrap();
         let parts = Parts {
-            store: store::open(&database.url, OpenOptions::default()).await.unwrap(),
+            store: store.clone(),
             tools,
             agent: Arc::new(agent),
             titles: None,
-            files: None,
+            files: Some(Arc::new(Shelf)),
         };
         let gateway = Gateway::with_parts(config, parts, metrics).await.unwrap();
-        Self::serve(gateway, model, database, keys).await
+        (Self::serve(gateway, model, database, keys).await, store)
     }
 
     async fn serve(
@@ -110,10 +125,13 @@ impl TestServer {
 
     /// A client with a session token of that user.
     pub(crate) fn user(&self, name: &str) -> Client {
+        Client::new(&self.url(""), Some(self.token(name)))
+    }
+
+    /// A session token of that user.
+    pub(crate) fn token(&self, name: &str) -> String {
         let user = UserId::parse(name).unwrap();
-        let ttl = Duration::from_mins(30);
-        let token = self.keys.issue_detached(&user, ttl, Timestamp::now()).token;
-        Client::new(&self.url(""), Some(token))
+        self.keys.issue_detached(&user, Duration::from_mins(30), Timestamp::now()).token
     }
 
     /// A client without a token.
@@ -142,6 +160,14 @@ impl TestServer {
     pub(crate) async fn wait(self) -> TestDatabase {
         self.ended.await.expect("the server ended without a panic");
         self.database
+    }
+}
+
+/// What clients see must not depend on the database: `GATEWAY_TEST_DATABASE` says which it is.
+pub(crate) async fn new_database() -> TestDatabase {
+    match std::env::var("GATEWAY_TEST_DATABASE").as_deref() {
+        Ok("postgres") => TestDatabase::postgres().await,
+        _ => TestDatabase::sqlite(),
     }
 }
 
