@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{
-        Agent, ModelAgent, TitleMaker,
+        Agent, ClientTool, ModelAgent, TitleMaker,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
@@ -76,7 +76,7 @@ impl Gateway {
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
-        let agent = model_agent(&config, model, tools.clone());
+        let agent = model_agent(&config, model, tools.clone())?;
         let parts = Parts { store, tools, agent, titles, files: None };
         Self::with_parts(config, parts, metrics).await
     }
@@ -158,15 +158,36 @@ async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: Cancell
     }
 }
 
-fn model_agent(config: &Config, model: Arc<dyn Model>, tools: ToolRegistry) -> Arc<dyn Agent> {
+fn model_agent(
+    config: &Config,
+    model: Arc<dyn Model>,
+    tools: ToolRegistry,
+) -> anyhow::Result<Arc<dyn Agent>> {
     let agent = &config.file.agent;
+    let client_tools = client_tools(config, &tools).context("gateway.toml")?;
+    if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
+        anyhow::bail!("gateway.toml: a hosted tool has no type");
+    }
     let settings = ModelAgentConfig {
         model: config.model.model.clone(),
         allowed_models: agent.models.clone(),
         instructions: agent.instructions.clone(),
+        client_tools,
+        hosted_tools: agent.hosted_tools.clone(),
         ..ModelAgentConfig::default()
     };
-    Arc::new(ModelAgent::new(model, tools, settings))
+    Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+}
+
+fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {
+    let given = config.file.client_tools.iter().map(|tool| ClientTool {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        parameters: tool.parameters.clone(),
+    });
+    let client_tools: Vec<ClientTool> = given.collect();
+    ClientTool::check(&client_tools, tools.iter().map(|tool| tool.spec().name.as_str()))?;
+    Ok(client_tools)
 }
 
 fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>> {

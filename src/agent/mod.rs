@@ -4,6 +4,7 @@
 //! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
 
 pub mod bridge;
+pub mod client_calls;
 mod compose;
 mod conversation;
 pub mod history;
@@ -35,6 +36,7 @@ use crate::{
     upstream::UpstreamError,
 };
 
+pub use client_calls::ClientTool;
 pub use model_agent::ModelAgent;
 pub use titles::TitleMaker;
 

@@ -16,7 +16,7 @@ use crate::{
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, ConfigFile};
+pub use file::{AgentFile, ClientToolFile, ConfigFile};
 use vars::Vars;
 
 /// OpenAI's own API.
@@ -368,5 +368,29 @@ mod tests {
         assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
         assert_eq!(config.file.agent.models, ["a", "b"]);
         assert_eq!(read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(), ["CHATKIT_CONFIG"]);
+    }
+
+    #[test]
+    fn the_file_holds_tools_of_the_page_and_of_the_provider() {
+        let text = r#"
+            [agent]
+            hosted_tools = [{ type = "image_generation", partial_images = 2 }]
+
+            [[client_tools]]
+            name = "get_selection"
+            description = "What the user has selected."
+            parameters = { type = "object", properties = { scope = { type = "string" } } }
+
+            [[client_tools]]
+            name = "reload"
+            description = "Loads the page again."
+        "#;
+
+        let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
+
+        assert_eq!(config.file.agent.hosted_tools[0]["partial_images"], 2);
+        let tools = &config.file.client_tools;
+        assert_eq!(tools[0].parameters["properties"]["scope"]["type"], "string");
+        assert_eq!(tools[1].parameters["type"], "object");
     }
 }

@@ -8,7 +8,8 @@ use super::{
     responses,
     rules::{
         BARE_TEXT, CUT_SHORT_IS_AN_ANSWER, HALF, NO_USELESS_RETRY, ONE_TEXT, PARTIAL_ANSWERS,
-        REFUSAL, REFUSAL_AS_IT_COMES, REFUSAL_IS_AN_ANSWER, TOLD_IN_WORDS, WORKFLOWS_END,
+        REFUSAL, REFUSAL_AS_IT_COMES, REFUSAL_IS_AN_ANSWER, SEARCHES_ARE_SHOWN, TOLD_IN_WORDS,
+        WORKFLOWS_END,
     },
 };
 
@@ -135,9 +136,10 @@ pub(super) async fn quotation(pair: &mut Pair<'_>) -> Result<(), String> {
 
 pub(super) async fn searches(pair: &mut Pair<'_>) -> Result<(), String> {
     pair.will_play([responses::of_recording("84-bridge-web-and-file-search-ignored")]);
-    pair.begin("Search", &[]).await?;
-    pair.items(&[]).await
+    pair.begin("Search", &[SEARCHES_ARE_SHOWN]).await?;
+    pair.items(&[SEARCHES_ARE_SHOWN]).await
 }
+
 /// The Agents library takes a refusal in the last message for a failure, not so in one before it.
 pub(super) async fn refusal(pair: &mut Pair<'_>) -> Result<(), String> {
     let (begin, end) = REFUSAL.split_at(4);

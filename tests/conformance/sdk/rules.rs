@@ -125,6 +125,50 @@ pub(crate) const WORKFLOWS_END: Rule = Rule {
     official: nothing,
 };
 
+/// For an answer in which the provider uses tools of its own, and no other workflow is shown.
+pub(crate) const SEARCHES_ARE_SHOWN: Rule = Rule {
+    name: "searches are shown",
+    reason: "the user sees what the provider's own tools do; the SDK drops it",
+    gateway: |events| {
+        let mut workflow = None;
+        let mut is_of_workflow = |value: &Value| {
+            if value["type"] == "workflow" {
+                workflow = value["id"].as_str().map(str::to_owned);
+            }
+            value["type"] == "workflow"
+        };
+        events.retain(|event| {
+            !is_of_workflow(&event["item"]) && !kind(&event["update"]).starts_with("workflow.")
+        });
+        for items in events.iter_mut().filter_map(|page| list(page, "data")) {
+            items.retain(|item| !is_of_workflow(item));
+        }
+        if let Some(workflow) = workflow {
+            for event in events {
+                take_out_id(event, &workflow);
+            }
+        }
+    },
+    official: nothing,
+};
+
+/// Numbers identifiers as if this one had never been.
+fn take_out_id(value: &mut Value, gone: &str) {
+    let number = |id: &str| id.strip_prefix("id-").and_then(|number| number.parse::<usize>().ok());
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|value| take_out_id(value, gone)),
+        Value::Object(members) => {
+            members.values_mut().for_each(|value| take_out_id(value, gone));
+        }
+        Value::String(text) => {
+            if let Some(id) = number(text).filter(|id| Some(*id) > number(gone)) {
+                *text = format!("id-{}", id - 1);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// For an answer that reaches the model's limit of length.
 pub(crate) const CUT_SHORT_IS_AN_ANSWER: Rule = Rule {
     name: "cut short is an answer",
