@@ -180,3 +180,33 @@ async fn the_pages_answer_goes_on_with_the_open_workflow() {
     assert_eq!(told_later, told);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_open_workflow_does_not_look_as_if_it_streamed_when_its_run_has_ended() {
+    let server = start().await;
+    let alice = server.alice();
+    let think = || Step::Reasoning("Hm.".to_owned());
+    server.model.will_play([think(), Step::call("get_selection", &json!({}))]);
+    let mut stream = alice.say("what is this?").await;
+    stream.rest().await;
+    let workflow_status = async || {
+        let messages = alice.thread(&stream.thread_id).await["messages"].clone();
+        let is_workflow = |message: &&Value| message["item"]["type"] == "workflow";
+        let found = messages.as_array().unwrap().iter().find(is_workflow).unwrap().clone();
+        found["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(workflow_status().await, "complete");
+
+    // The run that goes on with it makes a call and is stopped behind it.
+    server.model.will_play([think(), Step::call("add_task", &json!({"title": "milk"}))]);
+    server.model.will_play([Step::Hang]);
+    let answer = json!({ "thread_id": stream.thread_id, "result": "a bottle" });
+    let mut resumed = alice.chatkit_stream("threads.add_client_tool_output", &answer).await;
+    server.model.call(3).await;
+    assert_eq!(workflow_status().await, "streaming");
+    alice.cancel(&resumed.run_id).await;
+    resumed.rest().await;
+
+    assert_eq!(workflow_status().await, "cancelled");
+    server.stop().await;
+}
