@@ -23,7 +23,8 @@ pub struct ModelAgentConfig {
     pub instructions: Option<String>,
     /// How often a model may be asked in one run.
     pub max_turns: u32,
-    /// How many items of the thread the model sees.
+    /// How many items of the thread the model sees: by default some hundred exchanges, so that a
+    /// message costs no more however long its thread grows.
     pub history_items: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
@@ -43,7 +44,7 @@ impl Default for ModelAgentConfig {
             allowed_models: Vec::new(),
             instructions: None,
             max_turns: 16,
-            history_items: 500,
+            history_items: 200,
             tool_timeout: DEFAULT_TIMEOUT,
             client_tools: Vec::new(),
             hosted_tools: Vec::new(),
