@@ -152,6 +152,41 @@ pub(crate) const SEARCHES_ARE_SHOWN: Rule = Rule {
     official: nothing,
 };
 
+/// For a thread in which the user went on without waiting for a client tool.
+pub(crate) const CALLS_ARE_GIVEN_UP: Rule = Rule {
+    name: "calls are given up",
+    reason: "a call does not wait for ever, and the model learns that it was in vain",
+    gateway: |values| {
+        // Of the model's input: the call and its output, which the SDK leaves out.
+        values.retain(|item| !kind(item).starts_with("function_call"));
+        for item in values.iter_mut().filter_map(|page| list(page, "data")).flatten() {
+            if item["output"]["error"].is_string() {
+                item["status"] = "pending".into();
+                item.as_object_mut().expect("an item").shift_remove("output");
+            }
+        }
+    },
+    official: nothing,
+};
+
+/// For the input of a model that has called a tool of the page.
+pub(crate) const COMPACT_JSON: Rule = Rule {
+    name: "compact JSON",
+    reason: "Python writes spaces into JSON; they mean nothing",
+    gateway: |items| read_json_texts(items),
+    official: |items| read_json_texts(items),
+};
+
+fn read_json_texts(items: &mut [Value]) {
+    for item in items.iter_mut().filter(|item| kind(item).starts_with("function_call")) {
+        for member in ["arguments", "output"] {
+            if let Some(Ok(value)) = item[member].as_str().map(serde_json::from_str) {
+                item[member] = value;
+            }
+        }
+    }
+}
+
 /// Numbers identifiers as if this one had never been.
 fn take_out_id(value: &mut Value, gone: &str) {
     let number = |id: &str| id.strip_prefix("id-").and_then(|number| number.parse::<usize>().ok());
