@@ -4,7 +4,7 @@
 use crate::{
     agent::{Agent, AgentStream, Turn, WidgetAction},
     protocol::{ItemId, ItemKind, ThreadEvent, ThreadItem},
-    store::record::{ExpectedItem, NewRun},
+    store::record::{ExpectedItem, NewRun, RunThread},
 };
 
 use super::log::RunLog;
@@ -52,7 +52,8 @@ impl Opening {
         match self {
             Self::Message(item) => {
                 run.items.push(item.clone());
-                run.abandon_calls = true;
+                // A new thread has none.
+                run.abandon_calls = matches!(run.thread, RunThread::Existing(_));
                 if let ItemKind::UserMessage(message) = &item.kind {
                     run.attachments = message.attachments.iter().map(|given| given.id).collect();
                 }

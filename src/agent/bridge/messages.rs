@@ -58,10 +58,9 @@ impl Bridge {
         text: String,
         out: &mut Vec<ThreadEvent>,
     ) {
-        let item_id = self.message(index, out).id;
         let content = Box::new(AssistantContent::text(text));
         let update = ItemUpdate::ContentPartAdded { content_index: part, content };
-        out.push(ThreadEvent::ItemUpdated { item_id, update });
+        self.update_message(index, update, out);
     }
 
     pub(super) fn add_text(
@@ -99,9 +98,13 @@ impl Bridge {
         text: String,
         out: &mut Vec<ThreadEvent>,
     ) {
-        let item_id = self.message(index, out).id;
         let content = Box::new(AssistantContent::text(text));
         let update = ItemUpdate::ContentPartDone { content_index: part, content };
+        self.update_message(index, update, out);
+    }
+
+    fn update_message(&mut self, index: usize, update: ItemUpdate, out: &mut Vec<ThreadEvent>) {
+        let item_id = self.message(index, out).id;
         out.push(ThreadEvent::ItemUpdated { item_id, update });
     }
 
