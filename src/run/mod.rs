@@ -7,6 +7,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `start`, `live_run` | what starts a run; a run of this process |
 //! | `opening` | what a run begins with: a message, a retry, an action … |
 //! | `drive` | the task that owns a run |
 //! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
@@ -32,6 +33,7 @@ mod drive;
 mod escape;
 mod fold;
 mod keys;
+mod live_run;
 mod log;
 mod opening;
 mod outcome;
@@ -40,13 +42,14 @@ mod recovery;
 mod relay;
 mod segment;
 mod slots;
+mod start;
 mod titling;
 mod under_way;
 mod writer;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -56,25 +59,26 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
-    protocol::{
-        RunId, ThreadEvent, ThreadId, Timestamp, UserId, event::StreamOptions,
-        item::InferenceOptions,
-    },
+    protocol::{RunId, ThreadId, Timestamp, UserId},
     store::{
         Store, StoreError,
-        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunThread, ThreadRecord},
+        record::{Begun, History, IdempotencyKey, Lease, NewRun, ThreadRecord},
     },
 };
 
 pub use disconnect::OnDisconnect;
 use drive::Drive;
 use keys::KeyQueue;
+pub use live_run::LiveRun;
+use live_run::Stop;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
 pub use outcome::StopReason;
 pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
-use slots::{Slot, Slots};
+use slots::Slots;
+pub use start::{StartError, StartRun, Started};
+use start::{announce, refused};
 use writer::Writer;
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
@@ -108,124 +112,6 @@ impl Default for RunLimits {
             events_kept: Duration::from_mins(15),
         }
     }
-}
-
-/// A run of this process.
-#[derive(Debug)]
-pub struct LiveRun {
-    /// Its identifier.
-    pub id: RunId,
-    /// Where it answers.
-    pub thread_id: ThreadId,
-    /// Whose it is.
-    pub user_id: UserId,
-    thread: ThreadHandle,
-    log: Arc<RunLog>,
-    stop: Stop,
-    ended: CancellationToken,
-    started: Instant,
-    _slot: Slot,
-}
-
-impl LiveRun {
-    /// Stops it; the first reason counts.
-    pub fn stop(&self, reason: StopReason) {
-        self.stop.stop(reason);
-    }
-
-    /// Waits until its end is stored and its readers are told.
-    pub async fn ended(&self) {
-        self.ended.cancelled().await;
-    }
-
-    /// How many watch it at the moment.
-    pub fn reader_count(&self) -> usize {
-        self.log.reader_count()
-    }
-
-    /// A reader of its events above `after`.
-    pub fn read(&self, after: u64) -> LogReader {
-        LogReader::new(self.log.clone(), after)
-    }
-}
-
-/// A stop from outside.
-#[derive(Clone, Debug, Default)]
-struct Stop {
-    reason: Arc<OnceLock<StopReason>>,
-    token: CancellationToken,
-}
-
-impl Stop {
-    fn stop(&self, reason: StopReason) {
-        let _ = self.reason.set(reason);
-        self.token.cancel();
-    }
-
-    async fn wait(&self) -> StopReason {
-        self.token.cancelled().await;
-        *self.reason.get().unwrap_or(&StopReason::Cancelled)
-    }
-}
-
-/// A run to be started.
-#[derive(Clone, Debug)]
-pub struct StartRun {
-    /// Whose it is.
-    pub user_id: UserId,
-    /// Where it answers.
-    pub thread: RunThread,
-    /// What it begins with; new items have the ids and the times that they shall have.
-    pub opening: Opening,
-    /// The user's choice of model and tool.
-    pub options: InferenceOptions,
-    /// Whether the page shows a Stop button.
-    pub allow_cancel: bool,
-    /// The key that it was posted with.
-    pub idempotency: Option<IdempotencyKey>,
-}
-
-/// A run that was started, or that the same request started before.
-#[derive(Clone, Debug)]
-pub enum Started {
-    /// Now.
-    Now(Arc<LiveRun>),
-    /// Before, by the same idempotency key.
-    Before {
-        /// The run.
-        run_id: RunId,
-        /// Where it answers.
-        thread_id: ThreadId,
-    },
-}
-
-/// Why a run was not started. Nothing of it is stored.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The thread has one.
-    #[error("the thread has a run already")]
-    Busy(RunId),
-    /// The key was used for another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// The thread is not the user's.
-    #[error("no such thread")]
-    NotFound,
-    /// What it is about has changed since it was read.
-    #[error("the item has changed")]
-    Changed,
-    /// The user has as many as allowed.
-    #[error("too many runs of the user")]
-    TooManyOfUser,
-    /// The process has as many as allowed.
-    #[error("too many runs")]
-    TooMany,
-    /// The process ends.
-    #[error("the server is shutting down")]
-    ShuttingDown,
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// All runs of this process. Cheap to clone.
@@ -502,28 +388,6 @@ impl Runs {
     fn locked_writer(&self) -> MutexGuard<'_, Option<Writer>> {
         self.inner.writer.lock().expect("no panic happens while the writer is locked")
     }
-}
-
-/// What it means that a run was not begun.
-fn refused(begun: &Begun) -> Result<Started, StartError> {
-    match *begun {
-        Begun::Replay(run_id, thread_id) => Ok(Started::Before { run_id, thread_id }),
-        Begun::Busy(run) => Err(StartError::Busy(run)),
-        Begun::KeyReused => Err(StartError::KeyReused),
-        Begun::Changed => Err(StartError::Changed),
-        Begun::NotFound | Begun::Started(_) => Err(StartError::NotFound),
-    }
-}
-
-/// The first events: what is stored already.
-fn announce(log: &RunLog, request: &StartRun, thread: &ThreadRecord) {
-    if let RunThread::New(_) = request.thread {
-        log.append(&ThreadEvent::ThreadCreated { thread: Box::new(thread.into()) });
-    }
-    request.opening.announce(log);
-    let stream_options = StreamOptions { allow_cancel: request.allow_cancel };
-    log.append(&ThreadEvent::StreamOptions { stream_options });
-    request.opening.announce_in_turn(log);
 }
 
 struct StoredHistory {
