@@ -5,7 +5,8 @@ use async_stream::try_stream;
 use super::{
     ModelEvent, ModelStream, UpstreamError,
     client::{Post, UpstreamClient},
-    event_source::EventReader,
+    sse::EventReader,
+    transport::Progress,
 };
 
 /// Turns the events of a dialect into [`ModelEvent`]s. Pure: no clock, no connection.
@@ -52,18 +53,24 @@ fn counted(error: UpstreamError) -> UpstreamError {
     error
 }
 
-/// Reads and converts one event. Closes the connection at the end of the answer, before the
+/// Reads and converts what has come. Closes the connection at the end of the answer, before the
 /// caller sees that end: who has the last event need not poll once more to stop the model.
 async fn step(
     reader: &mut EventReader,
     conversion: &mut impl Conversion,
     out: &mut Vec<ModelEvent>,
 ) -> Result<(), UpstreamError> {
-    let step = match reader.next_data().await {
-        Ok(Some(data)) => conversion.feed(&data, out),
-        Ok(None) => conversion.end(None, out),
+    let mut fed = Ok(());
+    let read = reader.read(|data| {
+        fed = conversion.feed(data, out);
+        fed.is_ok() && !conversion.is_finished()
+    });
+    let read = read.await;
+    let step = fed.and_then(|()| match read {
+        Ok(Progress::Some) => Ok(()),
+        Ok(Progress::End) => conversion.end(None, out),
         Err(cause) => conversion.end(Some(cause), out),
-    };
+    });
     if step.is_err() || conversion.is_finished() {
         reader.close();
     }

@@ -2,8 +2,8 @@
 //!
 //! Two dialects are spoken, OpenAI's Responses API ([`responses`]) and Chat Completions
 //! ([`chat_completions`]); both answer in the vocabulary of [`ModelEvent`]. What all servers have
-//! in common (connection, status, retry, Server-Sent Events, time-outs) is in [`client`] and
-//! `event_source`.
+//! in common is in [`client`] (status, retry), `transport` (connection, bytes) and [`sse`] (events,
+//! time-outs).
 //!
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
@@ -12,10 +12,11 @@ mod answer;
 pub mod chat_completions;
 pub mod client;
 mod event;
-mod event_source;
 mod json;
 mod provider_error;
 pub mod responses;
+pub mod sse;
+mod transport;
 
 use std::{pin::Pin, time::Duration};
 

@@ -28,7 +28,7 @@ fn with_line_ends(line_end: &str) -> String {
 
 #[tokio::test]
 async fn every_byte_may_be_a_chunk_of_its_own() {
-    for line_end in ["\n", "\r\n"] {
+    for line_end in ["\n", "\r\n", "\r"] {
         let body = with_line_ends(line_end);
         let server = Server::start(vec![cut(body.as_bytes(), 1..body.len())]).await;
 
@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn any_chunking_gives_the_same_events(
         places in btree_set(1..GREETING.len(), 0..40),
-        line_end in prop_oneof![Just("\n"), Just("\r\n")],
+        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
     ) {
         let body = with_line_ends(line_end);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,14 +1,17 @@
 //! Answers that are no stream: what they mean and whether to ask again.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
-use futures_util::StreamExt;
-use reqwest::{Response, header::HeaderMap};
+use reqwest::header::HeaderMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
     protocol::Timestamp,
-    upstream::{UpstreamError, event_source::OpenError, provider_error::ProviderError},
+    upstream::{
+        UpstreamError,
+        provider_error::ProviderError,
+        transport::{Answer, Body, Progress, SendError},
+    },
 };
 
 /// As much of an error's body as is read.
@@ -37,33 +40,33 @@ enum Retry {
 }
 
 impl Failure {
-    /// Judges why there is no stream; reads the body of an answer.
-    pub(super) async fn from_open(error: OpenError) -> Self {
-        match error {
-            OpenError::Connect(error) => Self::connect(error),
-            OpenError::Lost(error) => Self::last(error),
-            OpenError::NotEvents(answer) => Self::last(not_events(*answer).await),
-            OpenError::Status(answer) if answer.status().is_success() => {
-                Self::last(UpstreamError::unreadable(format!("its status is {}", answer.status())))
+    /// Judges why there is no answer.
+    pub(super) fn from_send(error: SendError) -> Self {
+        let error = match error {
+            SendError::Connect { is_timeout: true, .. } => {
+                UpstreamError::TimedOut { waited_for: "connect" }
             }
-            OpenError::Status(answer) => {
-                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-                let provider = ProviderError::from_body(&read_body(*answer).await);
-                Self::from_status(status, &headers, provider)
-            }
-        }
-    }
-
-    fn connect(error: reqwest::Error) -> Self {
-        let error = if error.is_timeout() {
-            UpstreamError::TimedOut { waited_for: "connect" }
-        } else {
-            UpstreamError::Unreachable(Box::new(error))
+            SendError::Connect { cause, .. } => UpstreamError::Unreachable(cause),
+            SendError::Lost(cause) => return Self::last(UpstreamError::Truncated(Some(cause))),
         };
         Self { error, retry: Retry::After(None) }
     }
 
-    fn last(error: UpstreamError) -> Self {
+    /// Judges an answer that is no stream of events; reads its body.
+    pub(super) async fn from_answer(answer: Answer) -> Self {
+        let status = answer.status;
+        match status.as_u16() {
+            200 => Self::last(not_events(answer).await),
+            201..=299 => Self::last(UpstreamError::unreadable(format!("its status is {status}"))),
+            code => {
+                let provider = ProviderError::from_body(&read_body(answer.body).await);
+                Self::from_status(code, &answer.headers, provider)
+            }
+        }
+    }
+
+    /// A failure that no repetition can mend.
+    pub(super) fn last(error: UpstreamError) -> Self {
         Self { error, retry: Retry::Never }
     }
 
@@ -108,9 +111,9 @@ impl Failure {
 
 /// Status 200 without an event stream: an error in disguise, or an answer in one piece, which
 /// was not asked for (Bedrock-style proxies send both).
-async fn not_events(answer: Response) -> UpstreamError {
-    let content_type = header(answer.headers(), "content-type").unwrap_or("none").to_owned();
-    let body = read_body(answer).await;
+async fn not_events(answer: Answer) -> UpstreamError {
+    let content_type = header(&answer.headers, "content-type").unwrap_or("none");
+    let body = read_body(answer.body).await;
     match serde_json::from_slice::<serde_json::Value>(&body) {
         Ok(value) if value.get("error").is_some_and(|error| !error.is_null()) => {
             ProviderError::from_value(&value).into_stream_error()
@@ -122,21 +125,21 @@ async fn not_events(answer: Response) -> UpstreamError {
 }
 
 /// The beginning of a body; what came when it breaks or takes too long.
-async fn read_body(answer: Response) -> Vec<u8> {
-    let mut body = Vec::new();
+async fn read_body(mut body: Box<dyn Body>) -> Vec<u8> {
+    let mut taken = Vec::new();
     let reading = async {
-        let mut chunks = answer.bytes_stream();
-        while let Some(Ok(chunk)) = chunks.next().await {
-            body.extend_from_slice(&chunk);
-            if body.len() >= MAX_BODY_BYTES {
+        while taken.len() < MAX_BODY_BYTES {
+            let read =
+                poll_fn(|cx| body.poll_read(cx, &mut |bytes| taken.extend_from_slice(bytes)));
+            if !matches!(read.await, Ok(Progress::Some)) {
                 break;
             }
         }
     };
     // Out of time is no failure: what has come is judged.
     let _elapsed = tokio::time::timeout(BODY_TIMEOUT, reading).await;
-    body.truncate(MAX_BODY_BYTES);
-    body
+    taken.truncate(MAX_BODY_BYTES);
+    taken
 }
 
 /// How long the provider wants us to wait: `retry-after-ms`, or `retry-after` in seconds, also

@@ -13,18 +13,19 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    RequestBuilder, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    RequestBuilder, StatusCode, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use serde::Serialize;
 
 pub use self::config::{ApiKey, UpstreamConfig, UpstreamConfigError};
-use self::failure::Failure;
+use self::failure::{Failure, header};
 use super::{
     UpstreamError,
-    event_source::{EventReader, Limits, OpenError},
     provider_error::fit_for_log,
+    sse::{EventReader, Limits},
+    transport::{self, Answer},
 };
 
 /// Below the idle time-out of common load balancers (60 s), so that we close first.
@@ -106,12 +107,9 @@ impl UpstreamClient {
     pub(super) async fn open(&self, post: &Post) -> Result<EventReader, UpstreamError> {
         let mut retries = 0;
         loop {
-            let failure = match EventReader::open(self.request(post), self.limits()).await {
-                Ok(reader) => return Ok(reader),
-                Err(error) => {
-                    log_answer(&error);
-                    Failure::from_open(error).await
-                }
+            let failure = match self.ask(post).await {
+                Ok(answer) => return Ok(EventReader::new(answer.body, self.limits())),
+                Err(failure) => failure,
             };
             let Some(wait) = failure.wait(retries) else {
                 return Err(self.fit_for_log(failure.error));
@@ -120,6 +118,19 @@ impl UpstreamClient {
             tracing::debug!(code = failure.error.code(), retries, ?wait, "asking the model again");
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Sends a request once. An answer is a stream of events.
+    async fn ask(&self, post: &Post) -> Result<Answer, Failure> {
+        let sending = transport::send(self.request(post));
+        let sent = tokio::time::timeout(self.config.first_byte_timeout, sending).await;
+        let waited_for = "begin to answer";
+        let answer = sent
+            .map_err(|_elapsed| Failure::last(UpstreamError::TimedOut { waited_for }))?
+            .map_err(Failure::from_send)?;
+        let is_good = answer.status == StatusCode::OK && is_event_stream(&answer.headers);
+        log_answer(&answer, is_good);
+        if is_good { Ok(answer) } else { Err(Failure::from_answer(answer).await) }
     }
 
     /// Takes out of an error what no log may hold.
@@ -155,6 +166,7 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, UpstreamConfigError> {
         HeaderValue::from_str(text).map_err(|_| UpstreamConfigError::Header { name })
     };
     let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(key) = &config.api_key {
         let mut bearer = value("the API key", &format!("Bearer {}", key.expose()))?;
@@ -172,15 +184,22 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, UpstreamConfigError> {
     Ok(headers)
 }
 
-/// Notes what a provider needs to find a refused request in its own logs.
-fn log_answer(error: &OpenError) {
-    if let OpenError::Status(answer) | OpenError::NotEvents(answer) = error {
-        let request_id = failure::header(answer.headers(), "x-request-id").unwrap_or_default();
-        tracing::info!(
-            status = answer.status().as_u16(),
-            upstream.request_id = request_id,
-            "the model refused a request"
-        );
+/// Whether the body is said to be an event stream. Parameters, such as a charset, do not matter.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = header(headers, "content-type").unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+/// Notes what a provider needs to find a request in its own logs.
+fn log_answer(answer: &Answer, is_good: bool) {
+    let status = answer.status.as_u16();
+    let request_id = header(&answer.headers, "x-request-id").unwrap_or_default();
+    if is_good {
+        let processing_ms = header(&answer.headers, "openai-processing-ms").unwrap_or_default();
+        tracing::debug!(upstream.request_id = request_id, processing_ms, "the model answers");
+    } else {
+        tracing::info!(status, upstream.request_id = request_id, "the model refused a request");
     }
 }
 
