@@ -53,7 +53,7 @@ fn counted(error: UpstreamError) -> UpstreamError {
     error
 }
 
-/// Reads and converts what has come. Closes the connection at the end of the answer, before the
+/// Reads and converts what has come. Lets go of the connection at the end of the answer, before the
 /// caller sees that end: who has the last event need not poll once more to stop the model.
 async fn step(
     reader: &mut EventReader,
@@ -71,8 +71,10 @@ async fn step(
         Ok(Progress::End) => conversion.end(None, out),
         Err(cause) => conversion.end(Some(cause), out),
     });
-    if step.is_err() || conversion.is_finished() {
+    if step.is_err() {
         reader.close();
+    } else if conversion.is_finished() {
+        reader.finish();
     }
     step
 }

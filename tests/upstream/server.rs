@@ -25,6 +25,10 @@ pub(crate) enum Step {
     Pause(Duration),
     /// Waits until the client closes the connection, and notes it.
     AwaitClose,
+    /// Waits for the next request on the same connection, which has a script of its own.
+    KeepOpen,
+    /// Waits until some of the next request has come, and resets the connection.
+    ResetAtNextRequest,
 }
 
 pub(crate) struct Server {
@@ -35,9 +39,13 @@ pub(crate) struct Server {
 
 #[derive(Default)]
 struct Shared {
+    connections: AtomicUsize,
     posts: AtomicUsize,
     requests: Mutex<Vec<String>>,
+    /// By a client, in `AwaitClose`.
     closed: Notify,
+    /// By the server, at the end of a script.
+    has_closed: Notify,
 }
 
 impl Server {
@@ -51,14 +59,44 @@ impl Server {
         Self { base_url, shared, _tasks: tasks }
     }
 
+    /// Answers by this as soon as there is a connection, and reads nothing of the request.
+    pub(crate) async fn start_deaf(script: Vec<Step>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared::default());
+        let mut tasks = JoinSet::new();
+        let counted = Arc::clone(&shared);
+        tasks.spawn(async move {
+            // Kept: a socket that is closed with bytes unread takes back what it wrote.
+            let mut sockets = Vec::new();
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                counted.connections.fetch_add(1, Ordering::SeqCst);
+                play(&mut socket, &script, &counted).await;
+                sockets.push(socket);
+            }
+        });
+        Self { base_url, shared, _tasks: tasks }
+    }
+
     /// How many requests came.
     pub(crate) fn posts(&self) -> usize {
         self.shared.posts.load(Ordering::SeqCst)
     }
 
+    /// How many connections came.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
     /// Head and body of the first request.
     pub(crate) fn first_request(&self) -> String {
         self.shared.requests.lock().unwrap()[0].clone()
+    }
+
+    /// Waits until this server has closed a connection at the end of its script.
+    pub(crate) async fn has_closed(&self) {
+        self.shared.has_closed.notified().await;
     }
 
     /// Waits until a client closed a connection in `AwaitClose`.
@@ -73,15 +111,26 @@ async fn accept(listener: TcpListener, scripts: Vec<Vec<Step>>, shared: Arc<Shar
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         connections.spawn(serve(socket, scripts.clone(), Arc::clone(&shared)));
     }
 }
 
 async fn serve(mut socket: TcpStream, scripts: Vec<Vec<Step>>, shared: Arc<Shared>) {
-    let Some(request) = read_request(&mut socket).await else { return };
-    let nth = shared.posts.fetch_add(1, Ordering::SeqCst);
-    shared.requests.lock().unwrap().push(request);
-    for step in scripts.get(nth).or(scripts.last()).unwrap() {
+    let mut is_open = true;
+    while is_open && let Some(request) = read_request(&mut socket).await {
+        let nth = shared.posts.fetch_add(1, Ordering::SeqCst);
+        shared.requests.lock().unwrap().push(request);
+        let script = scripts.get(nth).or(scripts.last()).unwrap();
+        is_open = matches!(script.last(), Some(Step::KeepOpen));
+        play(&mut socket, script, &shared).await;
+    }
+    drop(socket);
+    shared.has_closed.notify_one();
+}
+
+async fn play(socket: &mut TcpStream, script: &[Step], shared: &Shared) {
+    for step in script {
         match step {
             Step::Write(bytes) => {
                 if socket.write_all(bytes).await.is_err() {
@@ -93,28 +142,33 @@ async fn serve(mut socket: TcpStream, scripts: Vec<Vec<Step>>, shared: Arc<Share
                 while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
                 shared.closed.notify_one();
             }
+            Step::KeepOpen => {}
+            Step::ResetAtNextRequest => {
+                socket.readable().await.unwrap();
+                // Closed with bytes unread, it is reset.
+                return;
+            }
         }
     }
 }
 
-/// Reads a request with a `content-length`.
+/// Reads a request with a `content-length`; `None` when the connection ends before it does.
 async fn read_request(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let head = head.to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-                return Some(text);
-            }
+    let head_end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
         }
-        let mut buffer = [0; 4096];
-        match socket.read(&mut buffer).await {
-            Ok(read) if read > 0 => bytes.extend_from_slice(&buffer[..read]),
-            _ => return None,
+        if socket.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
         }
-    }
+    };
+    let head = String::from_utf8_lossy(&bytes[..head_end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
+    let rest = (head_end + length).saturating_sub(bytes.len());
+    let read = socket.take(rest as u64).read_to_end(&mut bytes).await.ok()?;
+    (read == rest).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Bytes as they are.

@@ -23,6 +23,19 @@ pub struct UpstreamConfig {
     pub max_event_bytes: usize,
     /// Longest data of all events of an answer.
     pub max_answer_bytes: usize,
+    /// By which HTTP client.
+    pub http_client: HttpClient,
+}
+
+/// Which HTTP client asks the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpClient {
+    /// Connections of our own, HTTP/1.1, made for streams of small events; `reqwest` where the
+    /// environment names a proxy for the address, or the address holds a password.
+    #[default]
+    Direct,
+    /// Always `reqwest`: the way out should a server not get on with the other.
+    Reqwest,
 }
 
 impl UpstreamConfig {
@@ -42,6 +55,7 @@ impl Default for UpstreamConfig {
             idle_timeout: Duration::from_secs(30),
             max_event_bytes: 32 << 20,
             max_answer_bytes: 256 << 20,
+            http_client: HttpClient::default(),
         }
     }
 }

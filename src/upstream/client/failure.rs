@@ -112,6 +112,10 @@ impl Failure {
 /// Status 200 without an event stream: an error in disguise, or an answer in one piece, which
 /// was not asked for (Bedrock-style proxies send both).
 async fn not_events(answer: Answer) -> UpstreamError {
+    if let Some(encoding) = encoding(&answer.headers) {
+        let reason = format!("its content encoding is {encoding}, which was not asked for");
+        return UpstreamError::unreadable(reason);
+    }
     let content_type = header(&answer.headers, "content-type").unwrap_or("none");
     let body = read_body(answer.body).await;
     match serde_json::from_slice::<serde_json::Value>(&body) {
@@ -156,6 +160,11 @@ fn wished_wait(headers: &HeaderMap) -> Option<Duration> {
     }
     let date = OffsetDateTime::parse(value.trim(), &Rfc2822).ok()?;
     Some(Timestamp::from(date).since(Timestamp::now()))
+}
+
+/// The encoding of a body that is not plain. None is ever asked for.
+pub(super) fn encoding(headers: &HeaderMap) -> Option<&str> {
+    header(headers, "content-encoding").filter(|name| !name.eq_ignore_ascii_case("identity"))
 }
 
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

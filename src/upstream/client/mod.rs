@@ -4,41 +4,39 @@
 //! **The rule.** A request is repeated, at most twice, when no connection could be made, or when
 //! the answer was a status that says "later" (408, 409, 429 for the rate, 5xx). Never after a
 //! status 200, never after silence, never after a reset: the first request may be running, and
-//! each is a bill.
+//! each is a bill. (A kept connection that proves dead before the whole request was written to it
+//! is no exception, but a failed connection; `transport::http1` has the details.)
 
 mod config;
 mod failure;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::{
-    RequestBuilder, StatusCode, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-    redirect,
+    StatusCode, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use serde::Serialize;
 
-pub use self::config::{ApiKey, UpstreamConfig, UpstreamConfigError};
+pub use self::config::{ApiKey, HttpClient, UpstreamConfig, UpstreamConfigError};
 use self::failure::{Failure, header};
 use super::{
     UpstreamError,
     provider_error::fit_for_log,
     sse::{EventReader, Limits},
-    transport::{self, Answer},
+    transport::{Answer, Request, Transport},
 };
 
-/// Below the idle time-out of common load balancers (60 s), so that we close first.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// Finds dead peers behind NAT, whose tables forget after minutes.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Longest `X-Client-Request-Id` that OpenAI takes.
 const MAX_CLIENT_REQUEST_ID: usize = 512;
 
 /// A client of one API. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
-    http: reqwest::Client,
+    transport: Transport,
+    /// Of every request.
+    headers: HeaderMap,
     config: Arc<UpstreamConfig>,
     base_url: Url,
 }
@@ -75,25 +73,8 @@ impl UpstreamClient {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or(UpstreamConfigError::BaseUrl)?;
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // reqwest panics without one. A race is harmless: both install the same.
-            let _raced = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        }
-        let http = reqwest::Client::builder()
-            .default_headers(headers(&config)?)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            // A redirect would carry key and conversation to another place.
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(config.connect_timeout)
-            .tcp_nodelay(true)
-            .tcp_keepalive(TCP_KEEPALIVE)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // Closing the connection is how a model is stopped: one request, one connection.
-            .http1_only()
-            .build()
-            .map_err(|error| UpstreamConfigError::Setup(Box::new(error)))?;
-        Ok(Self { http, config: Arc::new(config), base_url })
+        let (headers, transport) = (headers(&config)?, Transport::new(&base_url, &config)?);
+        Ok(Self { transport, headers, config: Arc::new(config), base_url })
     }
 
     /// Whether this is OpenAI's own API, which takes members that others do not know.
@@ -122,13 +103,17 @@ impl UpstreamClient {
 
     /// Sends a request once. An answer is a stream of events.
     async fn ask(&self, post: &Post) -> Result<Answer, Failure> {
-        let sending = transport::send(self.request(post));
+        let request = self.request(post);
+        let sending = self.transport.send(&request);
         let sent = tokio::time::timeout(self.config.first_byte_timeout, sending).await;
         let waited_for = "begin to answer";
         let answer = sent
             .map_err(|_elapsed| Failure::last(UpstreamError::TimedOut { waited_for }))?
             .map_err(Failure::from_send)?;
-        let is_good = answer.status == StatusCode::OK && is_event_stream(&answer.headers);
+        let headers = &answer.headers;
+        let is_good = answer.status == StatusCode::OK
+            && is_event_stream(headers)
+            && failure::encoding(headers).is_none();
         log_answer(&answer, is_good);
         if is_good { Ok(answer) } else { Err(Failure::from_answer(answer).await) }
     }
@@ -138,16 +123,16 @@ impl UpstreamClient {
         fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
     }
 
-    fn request(&self, post: &Post) -> RequestBuilder {
+    fn request(&self, post: &Post) -> Request {
         let mut url = self.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(post.path);
         }
-        let mut request = self.http.post(url).body(post.body.clone());
+        let mut headers = self.headers.clone();
         if let Some(id) = &post.client_request_id {
-            request = request.header("x-client-request-id", id);
+            headers.insert(HeaderName::from_static("x-client-request-id"), id.clone());
         }
-        request
+        Request { url, headers, body: post.body.clone() }
     }
 
     fn limits(&self) -> Limits {
@@ -166,6 +151,8 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, UpstreamConfigError> {
         HeaderValue::from_str(text).map_err(|_| UpstreamConfigError::Header { name })
     };
     let mut headers = HeaderMap::new();
+    let product = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(product));
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(key) = &config.api_key {
@@ -214,7 +201,7 @@ mod tests {
 
     fn address(base_url: &str) -> String {
         let post = Post::new(&["chat", "completions"], &(), None).unwrap();
-        client(base_url).request(&post).build().unwrap().url().to_string()
+        client(base_url).request(&post).url.to_string()
     }
 
     #[test]

@@ -89,6 +89,13 @@ impl EventReader {
         self.body = None;
     }
 
+    /// The answer is whole: nothing more is read. The connection may serve another request.
+    pub(in crate::upstream) fn finish(&mut self) {
+        if let Some(body) = self.body.take() {
+            body.finish();
+        }
+    }
+
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,21 +1,44 @@
-//! By `reqwest`.
+//! By `reqwest`: where a proxy stands in between.
 
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use reqwest::RequestBuilder;
+use reqwest::{Client, redirect};
 
-use super::{Answer, Body, BodyError, Progress, SendError};
+use super::{Answer, Body, BodyError, POOL_IDLE_TIMEOUT, Progress, Request, SendError};
 
-/// Sends the request, once, and waits for the head of the answer. The client must neither retry
-/// nor follow redirects.
-pub(in crate::upstream) async fn send(request: RequestBuilder) -> Result<Answer, SendError> {
+/// Finds dead peers behind NAT, whose tables forget after minutes.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// A client that neither repeats a request nor follows a redirect, which would carry key and
+/// conversation to another place.
+pub(super) fn client(connect_timeout: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .tcp_keepalive(TCP_KEEPALIVE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        // Closing the connection is how a model is stopped: one request, one connection.
+        .http1_only()
+        .build()
+}
+
+/// Sends a request and waits for the head of its answer.
+pub(super) async fn send(client: &Client, request: &Request) -> Result<Answer, SendError> {
+    let sending = client
+        .post(request.url.clone())
+        .headers(request.headers.clone())
+        .body(request.body.clone())
+        .send();
     // Errors are freed of the address, which may hold a secret.
-    let answer = request.send().await.map_err(|error| {
+    let answer = sending.await.map_err(|error| {
         let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
         let cause = Box::new(error.without_url());
         if is_connect { SendError::Connect { is_timeout, cause } } else { SendError::Lost(cause) }
@@ -24,6 +47,7 @@ pub(in crate::upstream) async fn send(request: RequestBuilder) -> Result<Answer,
     let body = Box::new(ByteStream { stream: Box::pin(answer.bytes_stream()) });
     Ok(Answer { status, headers, body })
 }
+
 struct ByteStream {
     stream: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
 }
@@ -43,4 +67,6 @@ impl Body for ByteStream {
             None => Ok(Progress::End),
         })
     }
+
+    fn finish(self: Box<Self>) {}
 }

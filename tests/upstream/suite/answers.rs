@@ -5,11 +5,10 @@ use chatkit_gateway::upstream::{
 };
 use futures_util::StreamExt;
 
-use crate::{
-    COMPLETED, DELTA, GREETING, KEY, ask, ask_chat, client, failure, good, read, request,
-    server::{Server, Step, answer, chunk, end, events, head, write},
-    text,
+use super::{
+    COMPLETED, DELTA, GREETING, KEY, ask, ask_chat, client, failure, good, read, request, text,
 };
+use crate::server::{Server, Step, answer, chunk, end, events, head, write};
 
 const CHAT: &str = concat!(
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n",

@@ -7,11 +7,8 @@ use chatkit_gateway::upstream::{
 };
 use tokio::net::TcpListener;
 
-use crate::{
-    DELTA, GREETING, KEY, ask, ask_chat, failure, good, request,
-    server::{Server, Step, answer, events},
-    text,
-};
+use super::{DELTA, GREETING, KEY, ask, ask_chat, failure, good, request, text};
+use crate::server::{Server, Step, answer, events};
 
 /// A refusal whose repetition need not be waited for.
 fn refusal(status: &str, body: &str) -> Vec<Step> {
@@ -121,7 +118,8 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
-    let config = UpstreamConfig { base_url, ..UpstreamConfig::default() };
+    let http_client = super::HTTP_CLIENT;
+    let config = UpstreamConfig { base_url, http_client, ..UpstreamConfig::default() };
     let model = ResponsesModel::new(UpstreamClient::new(config).unwrap());
 
     let error = failure(model.stream(request())).await;

@@ -2,11 +2,8 @@
 
 use proptest::{collection::btree_set, prelude::*};
 
-use crate::{
-    GREETING, ask, good,
-    server::{Server, Step, chunk, end, head},
-    text,
-};
+use super::{GREETING, ask, good, text};
+use crate::server::{Server, Step, chunk, end, head};
 
 /// The answer in chunks that end at these places.
 fn cut(body: &[u8], places: impl IntoIterator<Item = usize>) -> Vec<Step> {

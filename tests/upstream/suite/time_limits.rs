@@ -5,11 +5,8 @@ use std::time::Duration;
 use chatkit_gateway::upstream::{ModelStream, UpstreamError};
 use futures_util::StreamExt;
 
-use crate::{
-    COMPLETED, DELTA, ask, failure, good,
-    server::{Server, Step, chunk, end, head},
-    text,
-};
+use super::{COMPLETED, DELTA, ask, failure, good, text};
+use crate::server::{Server, Step, chunk, end, head};
 
 async fn timed_out(stream: ModelStream) -> &'static str {
     match failure(stream).await {
