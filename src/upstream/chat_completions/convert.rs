@@ -56,6 +56,10 @@ impl Conversion for Converter {
             self.finish(reason.ok_or(UpstreamError::Truncated(None))?, out);
             return Ok(());
         }
+        if let Some(text) = wire::only_text(data) {
+            self.say(text, false, out);
+            return Ok(());
+        }
         let chunk: Chunk = json::parse(data)?;
         if !chunk.error.is_null() {
             return Err(ProviderError::from_value(&chunk.error).into_stream_error());

@@ -7,7 +7,8 @@ mod wire;
 
 use self::{convert::Converter, request::Body};
 use super::{
-    Model, ModelRequest, ModelStream, answer,
+    Model, ModelEvent, ModelRequest, ModelStream, UpstreamError,
+    answer::{self, Conversion as _},
     client::{Post, UpstreamClient},
 };
 
@@ -38,6 +39,26 @@ impl Model for ChatCompletionsModel {
         let id = request.client_request_id.as_deref();
         let post = Post::new(&["chat", "completions"], &body, id);
         answer::stream(self.client.clone(), post, Converter::default())
+    }
+}
+
+/// Reads the events of one answer that came by another way than [`ChatCompletionsModel`]: from a
+/// recording, or over a connection of the caller's own.
+#[derive(Default)]
+pub struct AnswerReader {
+    converter: Converter,
+}
+
+impl AnswerReader {
+    /// For an answer of which nothing was read.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the data of one event, which is JSON or `[DONE]`, and appends what it means. After
+    /// [`ModelEvent::Finished`] nothing more is read.
+    pub fn feed(&mut self, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
+        self.converter.feed(data, out)
     }
 }
 

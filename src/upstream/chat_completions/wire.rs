@@ -1,10 +1,58 @@
 //! Reading the JSON of chunks. Servers differ in everything but the outline, so that every member
 //! may be missing, null or of another type than described.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::{Value, value::RawValue};
 
-use crate::store::record::Usage;
+use crate::{store::record::Usage, upstream::json};
+
+/// The chunk that makes up nearly all of an answer: one choice, nothing in it but text. What is
+/// `null` counts as missing.
+#[derive(Deserialize)]
+struct TextChunk<'a> {
+    #[serde(borrow)]
+    choices: (TextChoice<'a>,),
+    usage: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct TextChoice<'a> {
+    index: Option<u64>,
+    #[serde(borrow)]
+    delta: TextDelta<'a>,
+    finish_reason: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct TextDelta<'a> {
+    #[serde(borrow)]
+    content: &'a RawValue,
+    refusal: Option<IgnoredAny>,
+    reasoning_content: Option<IgnoredAny>,
+    reasoning: Option<IgnoredAny>,
+    tool_calls: Option<IgnoredAny>,
+    function_call: Option<IgnoredAny>,
+}
+
+/// The text of a chunk that has nothing else, in one allocation; `None` for any other chunk, which
+/// is then read the slow way.
+pub(super) fn only_text(data: &str) -> Option<String> {
+    let chunk: TextChunk<'_> = serde_json::from_str(data).ok()?;
+    let (TextChoice { index, delta, finish_reason },) = chunk.choices;
+    let others = [
+        chunk.usage,
+        chunk.error,
+        finish_reason,
+        delta.refusal,
+        delta.reasoning_content,
+        delta.reasoning,
+        delta.tool_calls,
+        delta.function_call,
+    ];
+    let has_others = others.iter().any(Option::is_some) || index.is_some_and(|index| index > 0);
+    if has_others { None } else { json::string(delta.content) }
+}
 
 /// What is read of a chunk; the rest is skipped without being copied.
 #[derive(Deserialize)]
@@ -91,4 +139,41 @@ pub(super) fn usage(usage: &Value) -> Option<Usage> {
             .as_u64()
             .unwrap_or(0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_of_text_is_read_without_a_detour() {
+        for chunk in [
+            r#"{"choices":[{"delta":{"content":"a\n"}}]}"#,
+            r#"{"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":"a\n","refusal":null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}"#,
+        ] {
+            assert_eq!(only_text(chunk).as_deref(), Some("a\n"), "{chunk}");
+        }
+    }
+
+    #[test]
+    fn other_chunks_are_left_to_the_slow_way() {
+        let text = r#""content":"a""#;
+        for chunk in [
+            r#"{"choices":[]}"#.to_owned(),
+            r#"{"choices":[{"delta":{"content":null}}]}"#.to_owned(),
+            r#"{"choices":[{"delta":{"content":[{"type":"text","text":"a"}]}}]}"#.to_owned(),
+            format!(r#"{{"choices":[{{"delta":{{{text}}}}},{{"delta":{{{text}}}}}]}}"#),
+            format!(r#"{{"choices":[{{"index":1,"delta":{{{text}}}}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text}}},"finish_reason":"stop"}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text}}}}}],"usage":{{"prompt_tokens":1}}}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text}}}}}],"error":{{"code":500}}}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text},"reasoning":"b"}}}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text},"reasoning_content":"b"}}}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text},"refusal":"b"}}}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text},"tool_calls":[{{}}]}}}}]}}"#),
+            format!(r#"{{"choices":[{{"delta":{{{text},"function_call":{{}}}}}}]}}"#),
+        ] {
+            assert_eq!(only_text(&chunk), None, "{chunk}");
+        }
+    }
 }

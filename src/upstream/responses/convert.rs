@@ -29,8 +29,7 @@ impl Conversion for Converter {
             return Ok(());
         }
         if let Some(event) = TextDelta::parse(data) {
-            let place = Place { output_index: event.output_index, item_id: event.item_id };
-            if let Some((index, message)) = self.items.message(place, out) {
+            if let Some((index, message)) = self.items.message(event.place, out) {
                 message.append(index, event.content_index, event.delta, out);
             }
             return Ok(());

@@ -1,7 +1,5 @@
 //! A message as it comes.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::wire::{self, PartChange};
@@ -41,7 +39,7 @@ impl Message {
         out: &mut Vec<ModelEvent>,
     ) {
         match change {
-            PartChange::Append(delta) => self.append(index, content_index, delta.into(), out),
+            PartChange::Append(delta) => self.append(index, content_index, delta.to_owned(), out),
             PartChange::Start(text) => {
                 self.part(index, content_index, text, out);
             }
@@ -90,7 +88,7 @@ impl Message {
         &mut self,
         index: usize,
         content_index: Option<u64>,
-        delta: Cow<'_, str>,
+        delta: String,
         out: &mut Vec<ModelEvent>,
     ) {
         if delta.is_empty() {
@@ -98,7 +96,7 @@ impl Message {
         }
         let part = self.part(index, content_index, "", out);
         self.parts[part].text.push_str(&delta);
-        out.push(ModelEvent::TextDelta { index, part, delta: delta.into_owned() });
+        out.push(ModelEvent::TextDelta { index, part, delta });
     }
 
     /// Ends a part by its whole text, which replaces the joined one.
