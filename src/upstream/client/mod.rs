@@ -33,11 +33,14 @@ const MAX_CLIENT_REQUEST_ID: usize = 512;
 
 /// A client of one API. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
-pub struct UpstreamClient {
+pub struct UpstreamClient(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     transport: Transport,
     /// Of every request.
     headers: HeaderMap,
-    config: Arc<UpstreamConfig>,
+    config: UpstreamConfig,
     base_url: Url,
 }
 
@@ -74,12 +77,12 @@ impl UpstreamClient {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or(UpstreamConfigError::BaseUrl)?;
         let (headers, transport) = (headers(&config)?, Transport::new(&base_url, &config)?);
-        Ok(Self { transport, headers, config: Arc::new(config), base_url })
+        Ok(Self(Arc::new(Shared { transport, headers, config, base_url })))
     }
 
     /// Whether this is OpenAI's own API, which takes members that others do not know.
     pub(super) fn is_openai(&self) -> bool {
-        let host = self.base_url.host_str().unwrap_or_default();
+        let host = self.0.base_url.host_str().unwrap_or_default();
         host == "api.openai.com" || host.ends_with(".api.openai.com")
     }
 
@@ -104,8 +107,8 @@ impl UpstreamClient {
     /// Sends a request once. An answer is a stream of events.
     async fn ask(&self, post: &Post) -> Result<Answer, Failure> {
         let request = self.request(post);
-        let sending = self.transport.send(&request);
-        let sent = tokio::time::timeout(self.config.first_byte_timeout, sending).await;
+        let sending = self.0.transport.send(&request);
+        let sent = tokio::time::timeout(self.0.config.first_byte_timeout, sending).await;
         let waited_for = "begin to answer";
         let answer = sent
             .map_err(|_elapsed| Failure::last(UpstreamError::TimedOut { waited_for }))?
@@ -120,15 +123,15 @@ impl UpstreamClient {
 
     /// Takes out of an error what no log may hold.
     pub(super) fn fit_for_log(&self, error: UpstreamError) -> UpstreamError {
-        fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
+        fit_for_log(error, self.0.config.api_key.as_ref().map(ApiKey::expose))
     }
 
     fn request(&self, post: &Post) -> Request {
-        let mut url = self.base_url.clone();
+        let mut url = self.0.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(post.path);
         }
-        let mut headers = self.headers.clone();
+        let mut headers = self.0.headers.clone();
         if let Some(id) = &post.client_request_id {
             headers.insert(HeaderName::from_static("x-client-request-id"), id.clone());
         }
@@ -137,10 +140,10 @@ impl UpstreamClient {
 
     fn limits(&self) -> Limits {
         Limits {
-            first_byte: self.config.first_byte_timeout,
-            idle: self.config.idle_timeout,
-            event_bytes: self.config.max_event_bytes,
-            answer_bytes: self.config.max_answer_bytes,
+            first_byte: self.0.config.first_byte_timeout,
+            idle: self.0.config.idle_timeout,
+            event_bytes: self.0.config.max_event_bytes,
+            answer_bytes: self.0.config.max_answer_bytes,
         }
     }
 }

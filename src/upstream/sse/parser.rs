@@ -28,14 +28,22 @@ pub struct Parser {
     carry: Vec<u8>,
     /// Where in `carry` the unfinished line begins, and the data ends.
     line_start: usize,
-    /// Whether the unfinished event has a data line. It may be an empty one.
-    has_data: bool,
-    /// The data in `carry` was given out: it is cleared at the next call.
-    is_given: bool,
+    data: Data,
     /// The last line ended in a CR that was the last byte: an LF now belongs to it.
     is_after_cr: bool,
     /// No line has ended yet.
     is_first_line: bool,
+}
+
+/// What of the unfinished event is in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Data {
+    /// No data line.
+    None,
+    /// At least one, maybe empty.
+    Some,
+    /// All of it, and it was given out: it is cleared at the next call.
+    Given,
 }
 
 /// An event, or a line of another kind, is larger than allowed. The parser is of no more use.
@@ -51,8 +59,7 @@ impl Parser {
             max_event_bytes,
             carry: Vec::new(),
             line_start: 0,
-            has_data: false,
-            is_given: false,
+            data: Data::None,
             is_after_cr: false,
             is_first_line: true,
         }
@@ -64,7 +71,7 @@ impl Parser {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<&'a [u8]>, EventTooLarge> {
-        if mem::take(&mut self.is_given) {
+        if self.data == Data::Given {
             self.clear();
         }
         if self.is_after_cr && !input.is_empty() {
@@ -82,18 +89,18 @@ impl Parser {
             }
             self.check_line(line)?;
             let line = &line[mark_len(&mut self.is_first_line, line)..];
-            if line.is_empty() && self.has_data {
-                self.is_given = true;
+            if line.is_empty() && self.data == Data::Some {
+                self.data = Data::Given;
                 return Ok(Some(&self.carry));
             }
             let Some(prefix) = data_prefix(line) else { continue };
             let data = &line[prefix..];
-            if !self.has_data && matches!(input.first(), Some(b'\n' | b'\r')) {
+            if self.data == Data::None && matches!(input.first(), Some(b'\n' | b'\r')) {
                 self.skip_line_end(input);
                 self.check_event(data.len())?;
                 return Ok(Some(data));
             }
-            if mem::replace(&mut self.has_data, true) {
+            if mem::replace(&mut self.data, Data::Some) == Data::Some {
                 self.carry.push(b'\n');
             }
             self.carry.extend_from_slice(data);
@@ -127,7 +134,7 @@ impl Parser {
             return Ok(());
         };
         let mut data_start = start;
-        if mem::replace(&mut self.has_data, true) {
+        if mem::replace(&mut self.data, Data::Some) == Data::Some {
             self.carry[start] = b'\n';
             data_start += 1;
         }
@@ -161,7 +168,7 @@ impl Parser {
         }
         self.carry.clear();
         self.line_start = 0;
-        self.has_data = false;
+        self.data = Data::None;
     }
 }
 

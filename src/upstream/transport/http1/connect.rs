@@ -37,7 +37,7 @@ impl Connector {
     pub(super) fn with_tls(
         url: &Url,
         timeout: Duration,
-        tls: impl FnOnce() -> Result<ClientConfig, BoxError>,
+        tls: impl FnOnce() -> ClientConfig,
     ) -> Result<Self, UpstreamConfigError> {
         let host = url.host_str().ok_or(UpstreamConfigError::BaseUrl)?;
         let port = url.port_or_known_default().ok_or(UpstreamConfigError::BaseUrl)?;
@@ -47,8 +47,7 @@ impl Connector {
             // The brackets of an IPv6 address are of the URL.
             let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
             let name = ServerName::try_from(name).map_err(|_| UpstreamConfigError::BaseUrl)?;
-            let config = tls().map_err(UpstreamConfigError::Setup)?;
-            Some((TlsConnector::from(Arc::new(config)), name))
+            Some((TlsConnector::from(Arc::new(tls())), name))
         } else {
             None
         };
@@ -94,7 +93,7 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// TLS as `reqwest` is built to have it: Mozilla's roots and the system's. A server that speaks
 /// HTTP/2 alone refuses the handshake.
-fn tls_config() -> Result<ClientConfig, BoxError> {
+fn tls_config() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     // Some of the system's may be odd or expired: the others are as good.
@@ -103,5 +102,5 @@ fn tls_config() -> Result<ClientConfig, BoxError> {
     tracing::debug!(added, ignored, errors = ?native.errors, "the system's root certificates");
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    config
 }

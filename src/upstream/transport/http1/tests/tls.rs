@@ -59,7 +59,7 @@ impl Server {
             let config = ClientConfig::builder().with_root_certificates(store);
             let mut config = config.with_no_client_auth();
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
-            Ok(config)
+            config
         };
         let timeout = Duration::from_secs(10);
         Client::with(Connector::with_tls(&self.url, timeout, tls).unwrap())
