@@ -29,8 +29,9 @@ use super::{
     writer::{self, Urgency, WriteError, Writer, Written},
 };
 
-/// Text is stored at the latest after this time: what a crash can lose.
-const CHECKPOINT_AFTER: Duration = Duration::from_millis(500);
+/// Text is on its way to the database at the latest after this time. A crash may lose half a second
+/// of it: the rest is for the time that a checkpoint waits for others, and for the commits.
+const CHECKPOINT_AFTER: Duration = Duration::from_millis(400);
 /// Or when there is this much of it.
 const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// The lease is renewed at least this often, by a write that may be empty.

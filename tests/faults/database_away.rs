@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 
-use crate::{gateway_process::GatewayProcess, postgres, proxy::Proxy};
+use crate::rig::{GatewayProcess, postgres, proxy::Proxy};
 
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL"]

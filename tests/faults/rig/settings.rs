@@ -1,0 +1,37 @@
+//! What the environment says of a run of the scenarios.
+//!
+//! | variable | default | means |
+//! |---|---|---|
+//! | `FAULT_ROUNDS` | short | rounds of each scenario |
+//! | `FAULT_LONG` | unset | real leases and long stops instead of short ones |
+//! | `FAULT_LANES` | 1 | how many rounds go on beside each other |
+//! | `FAULT_SEED` | random | what random choices are made from |
+//! | `FAULT_REPORT` | unset | a directory for the rows of the report |
+
+use std::str::FromStr;
+
+fn read<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// Rounds of a scenario.
+pub(crate) fn rounds(short: usize) -> usize {
+    read("FAULT_ROUNDS").unwrap_or(short)
+}
+
+/// Rounds that go on beside each other.
+pub(crate) fn lanes() -> usize {
+    read("FAULT_LANES").unwrap_or(1).max(1)
+}
+
+/// Whether this is the long form.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("FAULT_LONG").is_some()
+}
+
+/// Where random choices come from. The seed is printed: with `FAULT_SEED` they are made again.
+pub(crate) fn random(scenario: &str) -> fastrand::Rng {
+    let seed = read("FAULT_SEED").unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("{scenario}: FAULT_SEED={seed}");
+    fastrand::Rng::with_seed(seed)
+}
