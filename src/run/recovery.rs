@@ -19,8 +19,9 @@ use super::{
     segment::Segment,
 };
 
-/// How often dead processes' runs are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
+/// a second of the 20 s that a crash may keep a thread busy.
+const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// How often other processes' Stops are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many runs are taken over at a time.

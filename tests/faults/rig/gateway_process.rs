@@ -13,6 +13,8 @@ use chatkit_gateway::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::settings;
+
 const SECRET: &str = "a-secret-of-the-login-for-tests-only";
 
 /// When a process died.
@@ -67,7 +69,7 @@ impl GatewayProcess {
             ("BETTER_AUTH_SECRET", SECRET),
             ("CHATKIT_TITLES", "off"),
             ("CHATKIT_MAX_RUNS_PER_USER", "0"),
-            ("RUST_LOG", "off"),
+            ("RUST_LOG", &settings::gateway_log()),
         ];
         let all = own.iter().chain(vars).map(|(name, value)| ((*name).into(), (*value).into()));
         let vars: Vec<(String, String)> = all.collect();

@@ -7,6 +7,7 @@
 //! | `FAULT_LANES` | 1 | how many rounds go on beside each other |
 //! | `FAULT_SEED` | random | what random choices are made from |
 //! | `FAULT_REPORT` | unset | a directory for the rows of the report |
+//! | `FAULT_LOG` | `off` | the `RUST_LOG` of the gateways |
 
 use std::str::FromStr;
 
@@ -34,4 +35,9 @@ pub(crate) fn random(scenario: &str) -> fastrand::Rng {
     let seed = read("FAULT_SEED").unwrap_or_else(|| fastrand::u64(..));
     eprintln!("{scenario}: FAULT_SEED={seed}");
     fastrand::Rng::with_seed(seed)
+}
+
+/// What gateways log.
+pub(crate) fn gateway_log() -> String {
+    read("FAULT_LOG").unwrap_or_else(|| "off".to_owned())
 }
