@@ -156,6 +156,7 @@ impl Lane {
         let foreign = invariants::nobody_finds_anothers(&self.users, &transcripts[0]).await;
         findings.note(Invariant::NoForeignByte, foreign);
         findings.took("check", restarted.elapsed());
+        findings.connections(&transcripts);
         findings.round(RUNS);
     }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `crash` | kill -9 in the middle of many answers |
 //! | `kill` | kill -9 right behind an event that says that something is stored |
+//! | `resume` | readers' connections, at any position |
 //! | `database_away` | the connection to the database |
 //!
 //! `rig` holds the processes, the clients with their records, and [`rig::invariants`], the promises
@@ -15,4 +16,5 @@
 mod crash;
 mod database_away;
 mod kill;
+mod resume;
 mod rig;

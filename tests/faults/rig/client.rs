@@ -36,6 +36,8 @@ pub(crate) struct User {
     pub(crate) gateways: Arc<[String]>,
     /// The longest pause before a broken connection is made anew; the pause is random.
     pub(crate) comes_back_within: Duration,
+    /// It leaves each connection after at most so many events, and comes back.
+    pub(crate) leaves_after: Option<usize>,
     /// How long it hopes.
     pub(crate) patience: Duration,
 }
@@ -51,6 +53,7 @@ impl User {
             http: http.clone(),
             gateways: gateways.clone(),
             comes_back_within: Duration::ZERO,
+            leaves_after: None,
             patience: PATIENCE,
         };
         USERS.map(user).into()
@@ -100,6 +103,13 @@ impl User {
         transcript
     }
 
+    /// Follows a run that somebody else of the same user began, from a position on.
+    pub(crate) async fn resume(self, plan: Plan, mut transcript: Transcript) -> Transcript {
+        transcript.acknowledged = Some(Instant::now());
+        let _ = timeout(self.patience, self.pursue(&plan, &mut transcript)).await;
+        transcript
+    }
+
     async fn pursue(&self, plan: &Plan, transcript: &mut Transcript) {
         let mut turn = 0;
         loop {
@@ -134,7 +144,8 @@ impl User {
         }
     }
 
-    fn note_run(&self, response: &Response, transcript: &mut Transcript) {
+    /// Notes which run a response is of.
+    pub(crate) fn note_run(&self, response: &Response, transcript: &mut Transcript) {
         transcript.connections += 1;
         let header = |name| response.headers()[name].to_str().unwrap().to_owned();
         let (run_id, thread_id) = (header("x-run-id"), header("x-thread-id"));
@@ -150,6 +161,7 @@ impl User {
     pub(crate) async fn read(&self, response: Response, transcript: &mut Transcript) -> bool {
         let mut body = response.bytes_stream();
         let mut buffer = Vec::new();
+        let leaves_at = self.leaves_after.map(|most| transcript.seen.len() + fastrand::usize(1..=most));
         loop {
             let chunk = match timeout(SILENCE, body.next()).await {
                 Ok(Some(Ok(chunk))) => chunk,
@@ -160,6 +172,9 @@ impl User {
             while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let frame: Vec<u8> = buffer.drain(..end + 2).collect();
                 self.take_frame(&String::from_utf8(frame).unwrap(), transcript);
+                if leaves_at.is_some_and(|at| transcript.seen.len() >= at) {
+                    return false;
+                }
             }
         }
     }

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Transcript;
+
 /// What the gateway promises, whatever breaks. Each is a function of `invariants`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Invariant {
@@ -54,6 +56,7 @@ pub(crate) struct Findings {
     started: Instant,
     rounds: usize,
     runs: usize,
+    connections: usize,
     violations: BTreeMap<Invariant, Vec<String>>,
     most_lost: Option<Duration>,
     notes: BTreeMap<&'static str, Duration>,
@@ -66,6 +69,7 @@ impl Findings {
             started: Instant::now(),
             rounds: 0,
             runs: 0,
+            connections: 0,
             violations: BTreeMap::new(),
             most_lost: None,
             notes: BTreeMap::new(),
@@ -76,6 +80,16 @@ impl Findings {
     pub(crate) fn round(&mut self, runs: usize) {
         self.rounds += 1;
         self.runs += runs;
+    }
+
+    /// There were so many runs.
+    pub(crate) fn runs(&mut self, runs: usize) {
+        self.runs += runs;
+    }
+
+    /// So many connections served these readers.
+    pub(crate) fn connections(&mut self, transcripts: &[Transcript]) {
+        self.connections += transcripts.iter().map(|reader| reader.connections).sum::<usize>();
     }
 
     /// A promise was looked at.
@@ -98,6 +112,7 @@ impl Findings {
     pub(crate) fn merge(&mut self, other: Self) {
         self.rounds += other.rounds;
         self.runs += other.runs;
+        self.connections += other.connections;
         for (invariant, violations) in other.violations {
             self.note(invariant, violations);
         }
@@ -128,7 +143,7 @@ impl Findings {
     }
 
     fn row(&self) -> String {
-        let mut row = format!("| {} | {} | {} |", self.scenario, self.rounds, self.runs);
+        let mut row = format!("| {} | {} | {} | {} |", self.scenario, self.rounds, self.runs, self.connections);
         for invariant in ALL {
             // Writing into a string cannot fail.
             let _ = match self.violations.get(&invariant) {

@@ -10,6 +10,7 @@ use chatkit_gateway::{
     auth::{AuthConfig, SessionKeys},
     protocol::{Timestamp, UserId},
 };
+use futures_util::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -34,8 +35,10 @@ impl Crash {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resources {
     pub(crate) descriptors: usize,
-    pub(crate) threads: usize,
     pub(crate) resident_kib: usize,
+    pub(crate) live_runs: usize,
+    pub(crate) readers: usize,
+    pub(crate) tasks: usize,
 }
 
 /// A gateway: always at the same address, in one process after the other. Dropped, it is killed.
@@ -135,22 +138,30 @@ impl GatewayProcess {
         self.address
     }
 
-    /// What it has open now.
-    pub(crate) fn resources(&self) -> Resources {
-        let proc = format!("/proc/{}", self.child.id());
-        let count = |what| std::fs::read_dir(format!("{proc}/{what}")).unwrap().count();
-        let status = std::fs::read_to_string(format!("{proc}/status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let resident_kib = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        Resources { descriptors: count("fd"), threads: count("task"), resident_kib }
+    /// What it has open when its pools are as large as they get.
+    pub(crate) async fn resources_when_warm(&self) -> Resources {
+        join_all((0..100).map(|_| self.get("/api/chatkit/threads"))).await;
+        self.resources().await
     }
 
-    /// A gauge or counter of `/metrics`; 0 when it was never set.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    /// What it has open now.
+    pub(crate) async fn resources(&self) -> Resources {
         let response = self.http.get(format!("{}/metrics", self.base)).send().await.unwrap();
-        let text = response.text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        let metrics = response.text().await.unwrap();
+        let gauge = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map_or(0, |value| value.parse().unwrap())
+        };
+        let proc = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{proc}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Resources {
+            descriptors: std::fs::read_dir(format!("{proc}/fd")).unwrap().count(),
+            resident_kib: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+            live_runs: gauge("gateway_live_runs"),
+            readers: gauge("gateway_readers"),
+            tasks: gauge("gateway_tasks"),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

@@ -82,6 +82,11 @@ impl Answers {
         self.0.lock().unwrap().get(tag).cloned().unwrap_or_default()
     }
 
+    /// The answer to a message: empty when there is none, the first when there are several.
+    pub(crate) fn first(&self, tag: &str) -> Answer {
+        self.to(tag).first().cloned().unwrap_or_default()
+    }
+
     /// Throws away what is no longer needed.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap().clear();

@@ -33,6 +33,9 @@ pub(crate) struct Transcript {
     pub(crate) thread_id: String,
     /// When its message was acknowledged.
     pub(crate) acknowledged: Option<Instant>,
+    /// Where it began to read, and how many bytes of the answer lie before that.
+    pub(crate) after: u64,
+    pub(crate) skipped: usize,
     pub(crate) seen: Vec<Seen>,
     pub(crate) connections: usize,
     /// Streams that ended in order, but with neither an answer nor an error.
@@ -46,7 +49,7 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// The last position.
     pub(crate) fn position(&self) -> u64 {
-        self.seen.last().map_or(0, |seen| seen.seq)
+        self.seen.last().map_or(self.after, |seen| seen.seq)
     }
 
     /// All deltas, joined.
