@@ -7,6 +7,7 @@
 //! | `kill` | kill -9 right behind an event that says that something is stored |
 //! | `resume` | readers' connections, at any position |
 //! | `database_away` | the connection to the database |
+//! | `database_stops` | the database itself |
 //!
 //! `rig` holds the processes, the clients with their records, and [`rig::invariants`], the promises
 //! as functions. A plain run takes the short form of each; `scripts/faults` the long one.
@@ -15,6 +16,7 @@
 
 mod crash;
 mod database_away;
+mod database_stops;
 mod kill;
 mod resume;
 mod rig;

@@ -6,6 +6,7 @@
 //! | `model` | a model that notes what it sent, and when |
 //! | `client`, `transcript` | users that follow their answers over all reconnects, and what they saw |
 //! | `database`, `postgres` | a database for a test, and what is stored in it |
+//! | `postgres_server` | a PostgreSQL that is restarted, or holds still |
 //! | `proxy` | a wire that can be cut |
 //! | `invariants` | the promises |
 //! | `findings` | violations, counted, and the row of the report |
@@ -18,6 +19,7 @@ pub(crate) mod gateway_process;
 pub(crate) mod invariants;
 pub(crate) mod model;
 pub(crate) mod postgres;
+pub(crate) mod postgres_server;
 pub(crate) mod proxy;
 pub(crate) mod settings;
 pub(crate) mod transcript;
