@@ -123,7 +123,7 @@ impl Scene {
         }
         let readable = invariants::what_is_done_is_readable(&self.users, &transcripts).await;
         findings.note(Invariant::DoneIsStored, readable);
-        let idle = invariants::resources_are_back(&self.gateway, self.gateway.resources().await).await;
+        let idle = invariants::resources_are_back(&self.gateway, &self.model, self.gateway.resources().await).await;
         findings.note(Invariant::ResourcesBack, idle);
         findings.connections(&transcripts);
         findings.round(RUNS);

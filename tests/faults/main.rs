@@ -6,6 +6,8 @@
 //! | `crash` | kill -9 in the middle of many answers |
 //! | `kill` | kill -9 right behind an event that says that something is stored |
 //! | `resume` | readers' connections, at any position |
+//! | `same_key` | one message, posted many times at once |
+//! | `storm` | requests that are aborted, many at a time |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
 //!
@@ -20,3 +22,5 @@ mod database_stops;
 mod kill;
 mod resume;
 mod rig;
+mod same_key;
+mod storm;

@@ -93,7 +93,7 @@ async fn resume(
     findings.note(Invariant::Positions, unfinished.collect());
     let readable = invariants::what_is_done_is_readable(&[user], &transcripts).await;
     findings.note(Invariant::DoneIsStored, readable);
-    let resources = invariants::resources_are_back(gateways[0], before).await;
+    let resources = invariants::resources_are_back(gateways[0], model, before).await;
     findings.note(Invariant::ResourcesBack, resources);
     findings.connections(&transcripts);
     for _ in 0..positions {

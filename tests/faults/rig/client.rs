@@ -66,6 +66,11 @@ impl User {
         Self { gateways: gateways.into(), ..self.clone() }
     }
 
+    /// The session token.
+    pub(crate) fn token(&self) -> Arc<str> {
+        self.token.clone()
+    }
+
     pub(crate) fn request(&self, base: &str, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{base}{path}")).bearer_auth(&self.token)
     }

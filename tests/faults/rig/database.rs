@@ -171,6 +171,17 @@ impl Database {
         }
     }
 
+    /// Connections of gateways to this database that sit in a transaction and do nothing, for longer
+    /// than the way between two statements takes.
+    pub(crate) async fn idle_in_transaction(&self) -> i64 {
+        let Look::Postgres(pool) = &self.look else { return 0 };
+        let count = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'chatkit-gateway'
+                AND state LIKE 'idle in transaction%'
+                AND state_change < now() - interval '200 milliseconds'";
+        sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
+    }
+
     /// Lets the leases of all runs that are under way run out, as 15 s of silence would.
     pub(crate) async fn expire_leases(&self) {
         if let Look::Postgres(pool) = &self.look {

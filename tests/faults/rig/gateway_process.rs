@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use super::settings;
 
-const SECRET: &str = "a-secret-of-the-login-for-tests-only";
+/// What the logins are signed with.
+pub(crate) const SECRET: &str = "a-secret-of-the-login-for-tests-only";
 
 /// When a process died.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
-    Findings, Invariant, Transcript, User,
+    Findings, Invariant, RecordingModel, Transcript, User,
     database::{Stored, StoredRun},
     gateway_process::{Crash, GatewayProcess, Resources},
     model::{Answer, Answers},
@@ -317,24 +317,30 @@ fn each_run_asks_the_model_once(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 /// (I9) A process has nothing open that it had not before. What belongs to requests goes within
-/// moments; pools are not always the same size, and memory is not given back to the last page.
-pub(crate) async fn resources_are_back(gateway: &GatewayProcess, before: Resources) -> Vec<String> {
+/// moments. Connections to the model are kept for the next calls; the database's pool is not always
+/// the same size, and memory is not given back to the last page.
+pub(crate) async fn resources_are_back(
+    gateway: &GatewayProcess,
+    model: &RecordingModel,
+    before: Resources,
+) -> Vec<String> {
     /// Until what clients have closed is closed here, too.
     const MOMENTS: Duration = Duration::from_secs(5);
-    /// Some of the model's connections, kept for the next call, and of the database's.
-    const MORE_DESCRIPTORS: usize = 24;
-    /// The connections' tasks, that of `/metrics` among them.
-    const MORE_TASKS: usize = 24;
+    /// The pool's, and that of `/metrics`.
+    const MORE_DESCRIPTORS: usize = 20;
+    const MORE_TASKS: usize = 8;
     const MORE_KIB: usize = 64 * 1024;
     let begun = Instant::now();
     loop {
         let now = gateway.resources().await;
+        // Each with a descriptor and a task.
+        let kept = usize::try_from(model.running.model().counters().open_connections).unwrap();
         let mut against = Vec::new();
         for (what, before, now, more) in [
             ("live runs", before.live_runs, now.live_runs, 0),
             ("readers", before.readers, now.readers, 0),
-            ("tasks", before.tasks, now.tasks, MORE_TASKS),
-            ("descriptors", before.descriptors, now.descriptors, MORE_DESCRIPTORS),
+            ("tasks", before.tasks, now.tasks, kept + MORE_TASKS),
+            ("descriptors", before.descriptors, now.descriptors, kept + MORE_DESCRIPTORS),
             ("KiB", before.resident_kib, now.resident_kib, MORE_KIB),
         ] {
             if now > before + more {

@@ -7,6 +7,7 @@
 //! | `client`, `transcript` | users that follow their answers over all reconnects, and what they saw |
 //! | `database`, `postgres` | a database for a test, and what is stored in it |
 //! | `postgres_server` | a PostgreSQL that is restarted, or holds still |
+//! | `rude` | clients that leave at any byte |
 //! | `proxy` | a wire that can be cut |
 //! | `invariants` | the promises |
 //! | `findings` | violations, counted, and the row of the report |
@@ -21,6 +22,7 @@ pub(crate) mod model;
 pub(crate) mod postgres;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;
+pub(crate) mod rude;
 pub(crate) mod settings;
 pub(crate) mod transcript;
 

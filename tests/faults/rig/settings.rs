@@ -5,6 +5,7 @@
 //! | `FAULT_ROUNDS` | short | rounds of each scenario |
 //! | `FAULT_LONG` | unset | real leases and long stops instead of short ones |
 //! | `FAULT_LANES` | 1 | how many rounds go on beside each other |
+//! | `FAULT_STORM` | 150 | aborted requests a second |
 //! | `FAULT_SEED` | random | what random choices are made from |
 //! | `FAULT_REPORT` | unset | a directory for the rows of the report |
 //! | `FAULT_LOG` | `off` | the `RUST_LOG` of the gateways |
@@ -23,6 +24,11 @@ pub(crate) fn rounds(short: usize) -> usize {
 /// Rounds that go on beside each other.
 pub(crate) fn lanes() -> usize {
     read("FAULT_LANES").unwrap_or(1).max(1)
+}
+
+/// Aborted requests a second, and for how many seconds.
+pub(crate) fn storm() -> (u32, u32) {
+    (read("FAULT_STORM").unwrap_or(150), if is_long() { 30 } else { 2 })
 }
 
 /// Whether this is the long form.
