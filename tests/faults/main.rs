@@ -8,6 +8,7 @@
 //! | `resume` | readers' connections, at any position |
 //! | `same_key` | one message, posted many times at once |
 //! | `storm` | requests that are aborted, many at a time |
+//! | `shutdown` | SIGTERM |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
 //!
@@ -23,4 +24,5 @@ mod kill;
 mod resume;
 mod rig;
 mod same_key;
+mod shutdown;
 mod storm;

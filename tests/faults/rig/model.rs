@@ -87,6 +87,12 @@ impl Answers {
         self.to(tag).first().cloned().unwrap_or_default()
     }
 
+    /// How many deltas were sent in all.
+    pub(crate) fn said(&self) -> usize {
+        let answers = self.0.lock().unwrap();
+        answers.values().flatten().map(|answer| answer.deltas.len()).sum()
+    }
+
     /// Throws away what is no longer needed.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap().clear();
