@@ -93,8 +93,13 @@ impl Drive {
         }
     }
 
-    /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
-    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>, opening: &Opening) -> RunStatus {
+    /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
+    /// is lost, or the database is.
+    pub(super) async fn answer(
+        mut self,
+        agent: Arc<dyn Agent>,
+        opening: &Opening,
+    ) -> Option<RunStatus> {
         // Asking the agent is inside, too: it may panic before it has a stream.
         let followed = AssertUnwindSafe(async {
             let mut stream = opening.ask(&*agent, self.turn.clone());
@@ -339,7 +344,7 @@ impl Drive {
     // ---- the end -------------------------------------------------------------------------------
 
     /// Keeps what there is and ends the run; then tells the readers.
-    async fn close(mut self, outcome: Outcome) -> RunStatus {
+    async fn close(mut self, outcome: Outcome) -> Option<RunStatus> {
         let outcome = match self.finish_in_flight().await {
             Ok(()) => outcome,
             Err(lost) => lost,
@@ -357,7 +362,7 @@ impl Drive {
             outcome => self.end(&outcome).await,
         };
         self.run.log.end();
-        if is_ended { status } else { RunStatus::Interrupted }
+        is_ended.then_some(status)
     }
 
     /// Commits the end of the run. Answers whether that came about.

@@ -58,7 +58,9 @@ use crate::{
     },
     store::{
         Store, StoreError,
-        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunThread, ThreadRecord},
+        record::{
+            Begun, History, IdempotencyKey, Lease, NewRun, RunStatus, RunThread, ThreadRecord,
+        },
     },
 };
 
@@ -74,6 +76,9 @@ use writer::Writer;
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// The token of the lease that a run begins with; each process that takes it over has a higher one.
+const FIRST_TOKEN: i64 = 1;
 
 /// Bounds of runs.
 #[derive(Clone, Copy, Debug)]
@@ -233,6 +238,8 @@ struct Inner {
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
     live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// Runs of this process whose end could not be stored: for the sweep.
+    not_ended: Mutex<Vec<(UserId, RunId)>>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -263,6 +270,7 @@ impl Runs {
             writer_task,
             tasks: TaskTracker::new(),
             live: Mutex::default(),
+            not_ended: Mutex::default(),
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
@@ -346,7 +354,7 @@ impl Runs {
 
     fn new_run(&self, request: &StartRun) -> NewRun {
         let (user, thread) = (request.user_id.clone(), request.thread.clone());
-        let mut run = NewRun::new(user, thread, self.lease(1), Timestamp::now());
+        let mut run = NewRun::new(user, thread, self.lease(FIRST_TOKEN), Timestamp::now());
         run.idempotency.clone_from(&request.idempotency);
         request.opening.write(&mut run);
         run
@@ -387,6 +395,10 @@ impl Runs {
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
+        if status.is_none() {
+            self.not_ended().push((live.user_id.clone(), live.id));
+        }
+        let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
         live.ended.cancel();
         let elapsed = live.started.elapsed();
@@ -462,6 +474,10 @@ impl Runs {
         self.inner.live.lock().expect("no panic happens while the runs are locked")
     }
 
+    fn not_ended(&self) -> MutexGuard<'_, Vec<(UserId, RunId)>> {
+        self.inner.not_ended.lock().expect("no panic happens while the list is locked")
+    }
+
     fn writer(&self) -> Option<Writer> {
         self.locked_writer().clone()
     }
@@ -500,7 +516,18 @@ struct StoredHistory {
 
 #[async_trait]
 impl HistorySource for StoredHistory {
+    /// While the database is away it is asked again, as long as for a write: what was accepted shall
+    /// be answered.
     async fn recent(&self, limit: usize) -> Result<History, StoreError> {
-        self.store.load_history(self.thread_id, limit).await
+        let deadline = Instant::now() + writer::RETRY_FOR;
+        loop {
+            match self.store.load_history(self.thread_id, limit).await {
+                Err(StoreError::Unavailable(source)) if Instant::now() < deadline => {
+                    tracing::warn!(error = %source, "the database is away, reading again");
+                    tokio::time::sleep(writer::RETRY_EVERY).await;
+                }
+                result => return result,
+            }
+        }
     }
 }

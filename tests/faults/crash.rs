@@ -1,7 +1,8 @@
 //! kill -9 in the middle of many answers, again and again on the same database.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use chatkit_gateway::protocol::Timestamp;
 use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -24,7 +25,9 @@ const DIES_WITHIN: Duration = Duration::from_millis(1_600);
 async fn a_killed_process_breaks_no_promise_on_sqlite() {
     let mut random = settings::random("crash on SQLite");
     let mut findings = Findings::new("crash, SQLite");
-    findings.merge(Lane::new(Database::sqlite(), 0, &mut random).await.play(settings::rounds(3)).await);
+    findings.merge(
+        Lane::new(Database::sqlite(), 0, &mut random).await.play(settings::rounds(3, 300)).await,
+    );
     findings.finish();
 }
 
@@ -33,7 +36,7 @@ async fn a_killed_process_breaks_no_promise_on_sqlite() {
 async fn a_killed_process_breaks_no_promise_on_postgres() {
     let mut random = settings::random("crash on PostgreSQL");
     let mut findings = Findings::new("crash, PostgreSQL");
-    let rounds = settings::rounds(2);
+    let rounds = settings::rounds(2, 300);
     let lanes = settings::lanes().min(rounds);
     // A lease is as long as it is: rounds wait for it beside each other.
     let mut playing = Vec::new();
@@ -53,7 +56,7 @@ async fn a_word_is_kept_half_a_second_after_it_was_said() {
     let (database, model) = (Database::sqlite(), RecordingModel::start().await);
     let mut gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
     let user = User::all(&[&gateway.base]).swap_remove(0);
-    let begun = SystemTime::now();
+    let begun = Timestamp::now();
     let plan = Plan { hangs: true, ..Plan::new("ada/word".to_owned(), 1, 0) };
     let asking = AbortOnDropHandle::new(TaskTracker::new().spawn(user.ask(plan)));
 
@@ -104,23 +107,21 @@ impl Lane {
 
     async fn play(mut self, rounds: usize) -> Findings {
         let mut findings = Findings::new("");
-        let begun = SystemTime::now();
+        let begun = Timestamp::now();
         for round in 0..rounds {
             self.round(round, &mut findings).await;
         }
         // What had ended stays as it was, through all later crashes.
         let stored = self.database.look(begun).await;
         let lost = rounds * RUNS - stored.runs.len().min(rounds * RUNS);
-        findings.note(
-            Invariant::StoredOnce,
-            (0..lost).map(|_| "a run is gone".to_owned()).collect(),
-        );
+        findings
+            .note(Invariant::StoredOnce, (0..lost).map(|_| "a run is gone".to_owned()).collect());
         findings
     }
 
     async fn round(&mut self, round: usize, findings: &mut Findings) {
         self.model.answers.clear();
-        let begun = SystemTime::now();
+        let begun = Timestamp::now();
         let mut asking = JoinSet::new();
         for number in 0..RUNS {
             let user = self.users[number % self.users.len()].clone();

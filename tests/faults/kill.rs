@@ -25,7 +25,7 @@ async fn kill_behind_done(database: &Database) {
     };
     let model = ScriptedModel::new(answer).start().await.unwrap();
     let mut gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
-    for round in 1..=settings::rounds(5) {
+    for round in 1..=settings::rounds(5, 100) {
         let (thread, item) = read_until_done(&gateway).await;
         gateway.kill();
 

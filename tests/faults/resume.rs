@@ -1,7 +1,8 @@
 //! Readers that begin at random positions, leave and come back.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use chatkit_gateway::protocol::Timestamp;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::rig::{
@@ -42,7 +43,7 @@ async fn resume(
     let mut findings = Findings::new(scenario);
     let bases: Vec<&str> = gateways.iter().map(|gateway| &*gateway.base).collect();
     let user = User::all(&bases).swap_remove(0);
-    let begun = SystemTime::now();
+    let begun = Timestamp::now();
     let before = gateways[0].resources_when_warm().await;
 
     // One that reads it whole, one that leaves all the time.
@@ -55,17 +56,17 @@ async fn resume(
     let run = begin(&user, &plan, &mut asking).await;
 
     // Live, at moments and positions at random.
-    let positions = settings::rounds(40);
+    let positions = settings::rounds(40, 200);
     let mut reading = JoinSet::new();
     for number in 0..positions / 2 {
         let user = user.preferring(number);
         let (plan, run, answers) = (plan.clone(), run.clone(), model.answers.clone());
         let begins_within = Duration::from_millis(INTERVAL_MS * DELTAS as u64);
-        let (begins, share) = (begins_within.mul_f64(random.f64()), random.f64());
+        let (begins, part) = (begins_within.mul_f64(random.f64()), random.usize(..=100));
         reading.spawn(async move {
             sleep(begins).await;
             let said = answers.first(&plan.tag).deltas.len();
-            let seen = (said as f64 * share) as usize;
+            let seen = said * part / 100;
             user.resume(plan.clone(), behind(&run, seen, &answers)).await
         });
     }
@@ -106,12 +107,9 @@ async fn resume(
 /// Posts the message at the first gateway; answers what names its run.
 async fn begin(user: &User, plan: &Plan, asking: &mut JoinSet<Transcript>) -> Transcript {
     let response = user.post(&user.gateways[0], plan).send().await.unwrap();
-    let mut whole = Transcript {
-        user: user.name.to_owned(),
-        tag: plan.tag.clone(),
-        ..Transcript::default()
-    };
-    user.note_run(&response, &mut whole);
+    let mut whole =
+        Transcript { user: user.name.to_owned(), tag: plan.tag.clone(), ..Transcript::default() };
+    User::note_run(&response, &mut whole);
     let named = whole.clone();
     let user = user.clone();
     asking.spawn(async move {

@@ -1,7 +1,6 @@
 //! One message, posted many times at once with one key.
 
-use std::time::SystemTime;
-
+use chatkit_gateway::protocol::Timestamp;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
@@ -24,9 +23,9 @@ async fn one_key_posted_at_two_instances_at_once_is_one_run() {
     // Connections to the database are not what is raced for.
     join_all([first.resources_when_warm(), second.resources_when_warm()]).await;
 
-    for round in 0..settings::rounds(5) {
+    for round in 0..settings::rounds(5, 100) {
         let user = &users[round % users.len()];
-        let begun = SystemTime::now();
+        let begun = Timestamp::now();
         let calls = model.calls();
         let plan = Plan::new(format!("{}/{round}", user.name), 20, 5);
         let mut asking = JoinSet::new();
@@ -44,7 +43,8 @@ async fn one_key_posted_at_two_instances_at_once_is_one_run() {
         };
         evidence.judge(&mut findings);
         let whole = model.answers.first(&plan.tag).text();
-        let others = transcripts.iter().filter(|reader| reader.done_text().as_deref() != Some(&whole));
+        let others =
+            transcripts.iter().filter(|reader| reader.done_text().as_deref() != Some(&whole));
         let others = others.map(|reader| format!("a post was answered otherwise: {reader:?}"));
         findings.note(Invariant::DoneIsStored, others.collect());
         let (runs, calls) = (stored.runs.len(), model.calls() - calls);

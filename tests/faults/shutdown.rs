@@ -1,7 +1,8 @@
 //! SIGTERM, with nothing to do and with many answers under way.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use chatkit_gateway::protocol::Timestamp;
 use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,7 +26,7 @@ async fn idle_connections_do_not_keep_a_process_from_its_end() {
     let mut findings = Findings::new("SIGTERM, 100 idle connections");
     let (database, model) = (Database::sqlite(), RecordingModel::start().await);
     let mut gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
-    for round in 0..settings::rounds(1) {
+    for round in 0..settings::rounds(1, 10) {
         if round > 0 {
             gateway.restart().await;
         }
@@ -69,9 +70,10 @@ async fn silent_models_do_not_keep_a_process_from_its_end_on_postgres() {
 
 async fn silent_models(scenario: &'static str, database: &Database) {
     let mut findings = Findings::new(scenario);
-    for round in 0..settings::rounds(1) {
+    for round in 0..settings::rounds(1, 10) {
         let drain = Duration::from_secs(2);
-        end_with_silent_runs(&mut findings, database, round * 2, drain, None, drain + A_SECOND).await;
+        end_with_silent_runs(&mut findings, database, round * 2, drain, None, drain + A_SECOND)
+            .await;
         // The second signal cuts the drain time short.
         let long = Duration::from_secs(25);
         let pause = Some(Duration::from_millis(300));
@@ -93,7 +95,7 @@ async fn end_with_silent_runs(
     let vars = [("CHATKIT_DRAIN", drain.as_str())];
     let mut gateway = GatewayProcess::start_with(&database.url, &model.base_url(), &vars).await;
     let mut users = User::all(&[&gateway.base]);
-    let begun = SystemTime::now();
+    let begun = Timestamp::now();
     let mut asking = JoinSet::new();
     for number in 0..MANY {
         let user = &mut users[number % 5];
@@ -113,7 +115,8 @@ async fn end_with_silent_runs(
         gateway.signal(Signal::TERM);
     }
     let status = gateway.wait_for_exit().await;
-    findings.took(if second_signal_after.is_some() { "hurried exit" } else { "exit" }, told.elapsed());
+    findings
+        .took(if second_signal_after.is_some() { "hurried exit" } else { "exit" }, told.elapsed());
     findings.note(Invariant::EndsInTime, invariants::ends_in_time(told, limit, status));
 
     let transcripts: Vec<Transcript> = asking.join_all().await;

@@ -1,14 +1,12 @@
 //! Clients that ask and are gone, many at a time.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use chatkit_gateway::{
     agent::{ModelAgent, model_agent::ModelAgentConfig},
     app::{Gateway, Parts},
     config::Config,
+    protocol::Timestamp,
     store::{self, OpenOptions},
     tools::ToolRegistry,
     upstream::{
@@ -52,7 +50,7 @@ async fn storm(scenario: &'static str, database: &Database) {
     let gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
     let users = User::all(&[&gateway.base]);
     let before = gateway.resources_when_warm().await;
-    let begun = SystemTime::now();
+    let begun = Timestamp::now();
 
     let mut leaving = JoinSet::new();
     let mut pace = interval(Duration::from_secs(1) / rate);
@@ -121,7 +119,7 @@ async fn aborted_requests_leave_the_only_connection_in_order() {
     let (database, model) = (Database::postgres().await, RecordingModel::start().await);
     let gateway = OneConnection::start(&database.url, &model.base_url()).await;
     let user = User::all(&[&gateway.base]).swap_remove(0);
-    let begun = SystemTime::now();
+    let begun = Timestamp::now();
     let thread = user.clone().ask(Plan::new("ada/first".to_owned(), 1, 0)).await.thread_id;
 
     let thread_path = format!("/api/chatkit/threads/{thread}");

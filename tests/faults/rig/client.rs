@@ -23,7 +23,7 @@ pub(crate) const USERS: [&str; 5] = ["ada", "bob", "cyd", "dan", "eve"];
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// How long a client hopes: longer than any crash may leave a thread busy.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Silence after which a client takes its connection for dead: a server that is stopped, say.
+/// More than the 15 s after which a gateway that has nothing to say says so.
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// A user. Cheap to clone.
@@ -38,6 +38,8 @@ pub(crate) struct User {
     pub(crate) comes_back_within: Duration,
     /// It leaves each connection after at most so many events, and comes back.
     pub(crate) leaves_after: Option<usize>,
+    /// Silence after which it takes its connection for dead.
+    pub(crate) silence: Duration,
     /// How long it hopes.
     pub(crate) patience: Duration,
 }
@@ -54,6 +56,7 @@ impl User {
             gateways: gateways.clone(),
             comes_back_within: Duration::ZERO,
             leaves_after: None,
+            silence: SILENCE,
             patience: PATIENCE,
         };
         USERS.map(user).into()
@@ -125,7 +128,7 @@ impl User {
             } else {
                 self.events(base, &transcript.run_id, transcript.position())
             };
-            let answered = timeout(SILENCE, request.send()).await;
+            let answered = timeout(self.silence, request.send()).await;
             let Ok(Ok(response)) = answered else {
                 sleep(RETRY_AFTER).await;
                 continue;
@@ -135,7 +138,7 @@ impl User {
                 sleep(RETRY_AFTER).await;
                 continue;
             }
-            self.note_run(&response, transcript);
+            Self::note_run(&response, transcript);
             if self.read(response, transcript).await {
                 transcript.end = transcript.ending();
                 if transcript.end != End::None {
@@ -150,7 +153,7 @@ impl User {
     }
 
     /// Notes which run a response is of.
-    pub(crate) fn note_run(&self, response: &Response, transcript: &mut Transcript) {
+    pub(crate) fn note_run(response: &Response, transcript: &mut Transcript) {
         transcript.connections += 1;
         let header = |name| response.headers()[name].to_str().unwrap().to_owned();
         let (run_id, thread_id) = (header("x-run-id"), header("x-thread-id"));
@@ -166,9 +169,10 @@ impl User {
     pub(crate) async fn read(&self, response: Response, transcript: &mut Transcript) -> bool {
         let mut body = response.bytes_stream();
         let mut buffer = Vec::new();
-        let leaves_at = self.leaves_after.map(|most| transcript.seen.len() + fastrand::usize(1..=most));
+        let leaves_at =
+            self.leaves_after.map(|most| transcript.seen.len() + fastrand::usize(1..=most));
         loop {
-            let chunk = match timeout(SILENCE, body.next()).await {
+            let chunk = match timeout(self.silence, body.next()).await {
                 Ok(Some(Ok(chunk))) => chunk,
                 Ok(None) => return buffer.is_empty(),
                 Ok(Some(Err(_))) | Err(_) => return false,

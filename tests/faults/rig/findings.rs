@@ -127,12 +127,15 @@ impl Findings {
         let row = self.row();
         eprintln!("{row}");
         if let Some(folder) = std::env::var_os("FAULT_REPORT") {
-            std::fs::write(Path::new(&folder).join(format!("{}.row", self.file_name())), row).unwrap();
+            std::fs::write(Path::new(&folder).join(format!("{}.row", self.file_name())), row)
+                .unwrap();
         }
         let broken: Vec<String> = self
             .violations
             .iter()
-            .flat_map(|(invariant, all)| all.iter().map(move |text| format!("{invariant:?}: {text}")))
+            .flat_map(|(invariant, all)| {
+                all.iter().map(move |text| format!("{invariant:?}: {text}"))
+            })
             .collect();
         let shown = broken.iter().take(PRINTED).cloned().collect::<Vec<_>>().join("\n");
         assert!(broken.is_empty(), "{} violations:\n{shown}", broken.len());
@@ -143,7 +146,10 @@ impl Findings {
     }
 
     fn row(&self) -> String {
-        let mut row = format!("| {} | {} | {} | {} |", self.scenario, self.rounds, self.runs, self.connections);
+        let mut row = format!(
+            "| {} | {} | {} | {} |",
+            self.scenario, self.rounds, self.runs, self.connections
+        );
         for invariant in ALL {
             // Writing into a string cannot fail.
             let _ = match self.violations.get(&invariant) {

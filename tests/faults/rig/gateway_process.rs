@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use chatkit_gateway::{
@@ -23,12 +23,12 @@ pub(crate) const SECRET: &str = "a-secret-of-the-login-for-tests-only";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
     pub(crate) at: Instant,
-    pub(crate) time: SystemTime,
+    pub(crate) time: Timestamp,
 }
 
 impl Crash {
     pub(crate) fn now() -> Self {
-        Self { at: Instant::now(), time: SystemTime::now() }
+        Self { at: Instant::now(), time: Timestamp::now() }
     }
 }
 

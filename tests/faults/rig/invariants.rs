@@ -3,10 +3,10 @@
 
 use std::{
     collections::HashMap,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use chatkit_gateway::protocol::{ItemKind, ThreadEvent};
+use chatkit_gateway::protocol::{ThreadEvent, Timestamp};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -200,13 +200,14 @@ fn what_is_kept_is_a_prefix(evidence: &Evidence<'_>, findings: &mut Findings) ->
                 }
             }
             // Without a crash nothing may go that a reader has seen.
-            None if transcript.skipped == 0 && !kept.starts_with(&transcript.text()) => against.push(format!(
-                "{} ({}): kept {} bytes, a reader saw {}",
-                transcript.tag,
-                run.status,
-                kept.len(),
-                transcript.text().len()
-            )),
+            None if transcript.skipped == 0 && !kept.starts_with(&transcript.text()) => against
+                .push(format!(
+                    "{} ({}): kept {} bytes, a reader saw {}",
+                    transcript.tag,
+                    run.status,
+                    kept.len(),
+                    transcript.text().len()
+                )),
             None => {}
         }
     }
@@ -262,9 +263,8 @@ fn no_thread_stays_busy(evidence: &Evidence<'_>, findings: &mut Findings) -> Vec
     let Some(last) = evidence.crashes.last() else { return Vec::new() };
     let mut against = Vec::new();
     for run in evidence.stored.runs.iter().filter(|run| run.status == "interrupted") {
-        let ended = u64::try_from(run.ended_at.unwrap_or_default()).unwrap();
-        let ended = SystemTime::UNIX_EPOCH + Duration::from_micros(ended);
-        let busy = ended.duration_since(last.time).unwrap_or_default();
+        let ended = Timestamp::from_micros(run.ended_at.unwrap_or_default());
+        let busy = ended.since(last.time);
         findings.took("busy", busy);
         if busy > MAY_BE_BUSY {
             against.push(format!("run {} was busy for {:.1} s", run.id, busy.as_secs_f64()));

@@ -12,8 +12,8 @@ use tokio::{
 /// Where it breaks off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leaves {
-    /// With this share of the request sent.
-    Within(f64),
+    /// With so many hundredths of the request sent.
+    Within(usize),
     /// With all of it sent, after this time.
     After(Duration),
     /// Behind the first bytes of the answer.
@@ -23,7 +23,7 @@ pub(crate) enum Leaves {
 impl Leaves {
     pub(crate) fn at_random(random: &mut fastrand::Rng, within: Duration) -> Self {
         match random.u8(..4) {
-            0 => Self::Within(random.f64()),
+            0 => Self::Within(random.usize(..100)),
             1 => Self::Answered,
             _ => Self::After(within.mul_f64(random.f64())),
         }
@@ -36,8 +36,8 @@ pub(crate) async fn ask_and_leave(to: SocketAddr, request: String, leaves: Leave
     if resets {
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
-    let share = if let Leaves::Within(share) = leaves { share } else { 1.0 };
-    let length = (request.len() as f64 * share) as usize;
+    let share = if let Leaves::Within(share) = leaves { share } else { 100 };
+    let length = request.len() * share / 100;
     let _ = stream.write_all(&request.as_bytes()[..length]).await;
     match leaves {
         Leaves::Within(_) => {}

@@ -2,8 +2,8 @@
 //!
 //! | variable | default | means |
 //! |---|---|---|
-//! | `FAULT_ROUNDS` | short | rounds of each scenario |
-//! | `FAULT_LONG` | unset | real leases and long stops instead of short ones |
+//! | `FAULT_ROUNDS` | its own | rounds of each scenario |
+//! | `FAULT_LONG` | unset | more rounds, real leases and long stops |
 //! | `FAULT_LANES` | 1 | how many rounds go on beside each other |
 //! | `FAULT_STORM` | 150 | aborted requests a second |
 //! | `FAULT_SEED` | random | what random choices are made from |
@@ -16,9 +16,9 @@ fn read<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-/// Rounds of a scenario.
-pub(crate) fn rounds(short: usize) -> usize {
-    read("FAULT_ROUNDS").unwrap_or(short)
+/// Rounds of a scenario, in its short form and in its long one.
+pub(crate) fn rounds(short: usize, long: usize) -> usize {
+    read("FAULT_ROUNDS").unwrap_or(if is_long() { long } else { short })
 }
 
 /// Rounds that go on beside each other.

@@ -52,6 +52,11 @@ impl Transcript {
         self.seen.last().map_or(self.after, |seen| seen.seq)
     }
 
+    /// How many events it had seen at a moment.
+    pub(crate) fn seen_by(&self, moment: Instant) -> usize {
+        self.seen.iter().filter(|seen| seen.at <= moment).count()
+    }
+
     /// All deltas, joined.
     pub(crate) fn text(&self) -> String {
         self.seen.iter().filter_map(|seen| delta(&seen.event)).collect()
