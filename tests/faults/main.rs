@@ -9,6 +9,7 @@
 //! | `same_key` | one message, posted many times at once |
 //! | `storm` | requests that are aborted, many at a time |
 //! | `shutdown` | SIGTERM |
+//! | `zombie` | a process that stands still for longer than its leases |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
 //!
@@ -26,3 +27,4 @@ mod rig;
 mod same_key;
 mod shutdown;
 mod storm;
+mod zombie;
