@@ -9,6 +9,7 @@
 //! | `same_key` | one message, posted many times at once |
 //! | `storm` | requests that are aborted, many at a time |
 //! | `shutdown` | SIGTERM |
+//! | `rolling` | two instances, one behind the other, under load |
 //! | `zombie` | a process that stands still for longer than its leases |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
@@ -24,6 +25,7 @@ mod database_stops;
 mod kill;
 mod resume;
 mod rig;
+mod rolling;
 mod same_key;
 mod shutdown;
 mod storm;
