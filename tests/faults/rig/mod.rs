@@ -8,7 +8,7 @@
 //! | `database`, `postgres` | a database for a test, and what is stored in it |
 //! | `postgres_server` | a PostgreSQL that is restarted, or holds still |
 //! | `rude` | clients that leave at any byte |
-//! | `proxy` | a wire that can be cut |
+//! | `proxy` | a wire that can be cut, stalled, slow, or carry single bytes |
 //! | `invariants` | the promises |
 //! | `findings` | violations, counted, and the row of the report |
 //! | `settings` | rounds and seed, from the environment |
