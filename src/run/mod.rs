@@ -238,8 +238,8 @@ struct Inner {
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
     live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
-    /// Runs of this process whose end could not be stored: for the sweep.
-    not_ended: Mutex<Vec<(UserId, RunId)>>,
+    /// Runs of this process that it does not drive and that may not have ended: for the sweep.
+    not_ended: Mutex<Vec<(UserId, RunId, Instant)>>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -312,9 +312,15 @@ impl Runs {
         };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
-        let thread = match self.inner.store.begin_run(new).await? {
-            Begun::Started(thread) => *thread,
-            refusal => return refused(&refusal),
+        let thread = match self.inner.store.begin_run(new).await {
+            Ok(Begun::Started(thread)) => *thread,
+            Ok(refusal) => return refused(&refusal),
+            Err(error) => {
+                // The connection may have broken behind the commit: then it is there, and nobody
+                // drives it.
+                self.leave_to_sweep(&request.user_id, run_id);
+                return Err(error.into());
+            }
         };
         let live = Arc::new(LiveRun {
             id: run_id,
@@ -396,7 +402,7 @@ impl Runs {
     async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
         if status.is_none() {
-            self.not_ended().push((live.user_id.clone(), live.id));
+            self.leave_to_sweep(&live.user_id, live.id);
         }
         let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
@@ -474,7 +480,11 @@ impl Runs {
         self.inner.live.lock().expect("no panic happens while the runs are locked")
     }
 
-    fn not_ended(&self) -> MutexGuard<'_, Vec<(UserId, RunId)>> {
+    fn leave_to_sweep(&self, user: &UserId, id: RunId) {
+        self.not_ended().push((user.clone(), id, Instant::now()));
+    }
+
+    fn not_ended(&self) -> MutexGuard<'_, Vec<(UserId, RunId, Instant)>> {
         self.inner.not_ended.lock().expect("no panic happens while the list is locked")
     }
 

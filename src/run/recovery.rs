@@ -94,20 +94,22 @@ async fn sweep(runs: &Runs, owed: &mut Vec<RunRecord>) {
     }
 }
 
-/// Adds the runs that this process drove and could not end. By its own token: another process that
+/// Adds the runs that this process began or drove, and could not end. By its own token: another process that
 /// has taken one over since is not disturbed.
 async fn take_own(runs: &Runs, owed: &mut Vec<RunRecord>) {
     let own = std::mem::take(&mut *runs.not_ended());
-    for (user, id) in own {
+    for (user, id, since) in own {
         match runs.inner.store.find_run(&user, id).await {
             Ok(Some(run)) if !run.status.is_terminal() => {
                 owed.push(RunRecord { lease_token: FIRST_TOKEN, ..run });
             }
-            // Ended after all, or gone with its thread.
+            // Its commit may still be on its way.
+            Ok(None) if since.elapsed() < LEASE => runs.not_ended().push((user, id, since)),
+            // Ended after all, never begun, or gone with its thread.
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(run.id = %id, error = %error, "cannot look for a run");
-                runs.not_ended().push((user, id));
+                runs.not_ended().push((user, id, since));
             }
         }
     }
