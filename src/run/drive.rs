@@ -36,6 +36,9 @@ const CHECKPOINT_AFTER: Duration = Duration::from_millis(400);
 const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// The lease is renewed at least this often, by a write that may be empty.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A task that ran no more often than this stood still, and the lease may have run out: it is asked
+/// for before anything more is shown. The clock wakes it at every heartbeat.
+const STOOD_STILL: Duration = Duration::from_secs(10);
 
 /// What a run is driven with.
 pub(super) struct Drive {
@@ -60,6 +63,8 @@ pub(super) struct Drive {
     checkpoint_at: Option<Instant>,
     heartbeat_at: Instant,
     deadline: Instant,
+    /// When it ran last.
+    ran_at: Instant,
     clock: Pin<Box<Sleep>>,
 }
 
@@ -92,12 +97,18 @@ impl Drive {
             checkpoint_at: Some(now + CHECKPOINT_AFTER),
             heartbeat_at: now + HEARTBEAT,
             deadline: now + limits.run_timeout,
+            ran_at: now,
             clock: Box::pin(sleep_until(now + CHECKPOINT_AFTER)),
         }
     }
 
-    /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
-    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>, opening: &Opening) -> RunStatus {
+    /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
+    /// is lost, or the database is.
+    pub(super) async fn answer(
+        mut self,
+        agent: Arc<dyn Agent>,
+        opening: &Opening,
+    ) -> Option<RunStatus> {
         // Asking the agent is inside, too: it may panic before it has a stream.
         let followed = AssertUnwindSafe(async {
             let mut stream = opening.ask(&*agent, self.turn.clone());
@@ -152,6 +163,7 @@ impl Drive {
         item: AgentItem,
         stream: &mut AgentStream<'_>,
     ) -> Result<Option<AgentItem>, Outcome> {
+        self.check_lease().await?;
         match item {
             None => return Err(Outcome::Completed),
             Some(Err(error)) => return Err(self.agent_failed(&error)),
@@ -268,6 +280,7 @@ impl Drive {
 
     /// Something is due: a checkpoint, a heartbeat, or the end of the run's time.
     async fn tick(&mut self) -> Result<(), Outcome> {
+        self.check_lease().await?;
         let now = Instant::now();
         if now >= self.deadline {
             return Err(Outcome::Failed(Failure::timed_out()));
@@ -280,6 +293,16 @@ impl Drive {
         self.heartbeat_at = self.heartbeat_at.max(now + HEARTBEAT);
         self.checkpoint_at = None;
         self.set_clock();
+        Ok(())
+    }
+
+    /// A process that stood still may have been taken for dead, and its runs been ended by another
+    /// one. It must not show what nobody will keep: it writes first.
+    async fn check_lease(&mut self) -> Result<(), Outcome> {
+        if self.ran_at.elapsed() > STOOD_STILL {
+            self.commit().await?;
+        }
+        self.ran_at = Instant::now();
         Ok(())
     }
 
@@ -347,7 +370,7 @@ impl Drive {
     // ---- the end -------------------------------------------------------------------------------
 
     /// Keeps what there is and ends the run; then tells the readers.
-    async fn close(mut self, outcome: Outcome) -> RunStatus {
+    async fn close(mut self, outcome: Outcome) -> Option<RunStatus> {
         let outcome = match self.finish_in_flight().await {
             Ok(()) => outcome,
             Err(lost) => lost,
@@ -365,7 +388,7 @@ impl Drive {
             outcome => self.end(&outcome).await,
         };
         self.run.log.end();
-        if is_ended { status } else { RunStatus::Interrupted }
+        is_ended.then_some(status)
     }
 
     /// Commits the end of the run. Answers whether that came about.

@@ -62,7 +62,7 @@ use crate::{
     protocol::{RunId, ThreadId, Timestamp, UserId},
     store::{
         Store, StoreError,
-        record::{Begun, History, IdempotencyKey, Lease, NewRun, ThreadRecord},
+        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunStatus, ThreadRecord},
     },
 };
 
@@ -83,6 +83,9 @@ use writer::Writer;
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// The token of the lease that a run begins with; each process that takes it over has a higher one.
+const FIRST_TOKEN: i64 = 1;
 
 /// Bounds of runs, and what becomes of them.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +133,8 @@ struct Inner {
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
     live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// Runs of this process that it does not drive and that may not have ended: for the sweep.
+    not_ended: Mutex<Vec<(UserId, RunId, Instant)>>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -160,6 +165,7 @@ impl Runs {
             writer_task,
             tasks: TaskTracker::new(),
             live: Mutex::default(),
+            not_ended: Mutex::default(),
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
@@ -201,9 +207,15 @@ impl Runs {
         };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
-        let thread = match self.inner.store.begin_run(new).await? {
-            Begun::Started(thread) => *thread,
-            refusal => return refused(&refusal),
+        let thread = match self.inner.store.begin_run(new).await {
+            Ok(Begun::Started(thread)) => *thread,
+            Ok(refusal) => return refused(&refusal),
+            Err(error) => {
+                // The connection may have broken behind the commit: then it is there, and nobody
+                // drives it.
+                self.leave_to_sweep(&request.user_id, run_id);
+                return Err(error.into());
+            }
         };
         let live = Arc::new(LiveRun {
             id: run_id,
@@ -246,7 +258,7 @@ impl Runs {
 
     fn new_run(&self, request: &StartRun) -> NewRun {
         let (user, thread) = (request.user_id.clone(), request.thread.clone());
-        let mut run = NewRun::new(user, thread, self.lease(1), Timestamp::now());
+        let mut run = NewRun::new(user, thread, self.lease(FIRST_TOKEN), Timestamp::now());
         run.idempotency.clone_from(&request.idempotency);
         request.opening.write(&mut run);
         run
@@ -287,6 +299,10 @@ impl Runs {
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
+        if status.is_none() {
+            self.leave_to_sweep(&live.user_id, live.id);
+        }
+        let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
         live.ended.cancel();
         let elapsed = live.started.elapsed();
@@ -381,6 +397,14 @@ impl Runs {
         self.inner.live.lock().expect("no panic happens while the runs are locked")
     }
 
+    fn leave_to_sweep(&self, user: &UserId, id: RunId) {
+        self.not_ended().push((user.clone(), id, Instant::now()));
+    }
+
+    fn not_ended(&self) -> MutexGuard<'_, Vec<(UserId, RunId, Instant)>> {
+        self.inner.not_ended.lock().expect("no panic happens while the list is locked")
+    }
+
     fn writer(&self) -> Option<Writer> {
         self.locked_writer().clone()
     }
@@ -397,7 +421,18 @@ struct StoredHistory {
 
 #[async_trait]
 impl HistorySource for StoredHistory {
+    /// While the database is away it is asked again, as long as for a write: what was accepted shall
+    /// be answered.
     async fn recent(&self, limit: usize) -> Result<History, StoreError> {
-        self.store.load_history(self.thread_id, limit).await
+        let deadline = Instant::now() + writer::RETRY_FOR;
+        loop {
+            match self.store.load_history(self.thread_id, limit).await {
+                Err(StoreError::Unavailable(source)) if Instant::now() < deadline => {
+                    tracing::warn!(error = %source, "the database is away, reading again");
+                    tokio::time::sleep(writer::RETRY_EVERY).await;
+                }
+                result => return result,
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{
     protocol::{Order, RunId, ThreadEvent, Timestamp},
     store::{
@@ -17,13 +19,17 @@ use crate::{
 };
 
 use super::{
-    LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, outcome::Failure, relay,
+    FIRST_TOKEN, LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, outcome::Failure, relay,
     segment::Segment,
 };
 
 /// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
 /// a second of the 20 s that a crash may keep a thread busy.
 const SWEEP_EVERY: Duration = Duration::from_secs(3);
+/// A database that does not answer for so long may have kept the living from renewing their leases.
+const AWAY_AFTER: Duration = Duration::from_secs(5);
+/// When it answers again they have renewed them after this time: each writes at least every 5 s.
+const RENEWED_WITHIN: Duration = Duration::from_secs(6);
 /// How often other processes' Stops are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many runs are taken over at a time.
@@ -38,8 +44,10 @@ const SEQ_GAP: u64 = 1_000_000;
 pub(super) async fn watch(runs: Runs) {
     let closing = runs.inner.closing.clone();
     let sweeping = async {
+        let mut owed = Vec::new();
         loop {
-            sweep(&runs).await;
+            until_leases_count(&runs).await;
+            sweep(&runs, &mut owed).await;
             let jitter = Duration::from_millis(fastrand::u64(0..1_000));
             tokio::time::sleep(SWEEP_EVERY + jitter).await;
         }
@@ -51,8 +59,27 @@ pub(super) async fn watch(runs: Runs) {
     }
 }
 
-/// Ends every run that a dead process left.
-async fn sweep(runs: &Runs) {
+/// Waits until leases tell the dead from the living: not while the database is away, nor right
+/// behind that.
+async fn until_leases_count(runs: &Runs) {
+    let mut was_away = false;
+    loop {
+        let asked = Instant::now();
+        let is_away = runs.inner.store.check().await.is_err() || asked.elapsed() > AWAY_AFTER;
+        match (is_away, was_away) {
+            (false, false) => return,
+            (false, true) => tokio::time::sleep(RENEWED_WITHIN).await,
+            (true, _) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+        was_away = is_away;
+    }
+}
+
+/// Ends every run that a dead process left. Those that are claimed and could not be ended are
+/// `owed`: they are this process's now, and found by no later claim of it.
+async fn sweep(runs: &Runs, owed: &mut Vec<RunRecord>) {
+    take_own(runs, owed).await;
+    end_all(runs, std::mem::take(owed), owed).await;
     loop {
         let claimed =
             runs.inner.store.claim_abandoned_runs(&runs.inner.owner, LEASE, AT_ONCE).await;
@@ -64,20 +91,48 @@ async fn sweep(runs: &Runs) {
             }
         };
         let count = abandoned.len();
-        for run in abandoned {
-            let id = run.id;
-            match interrupt(runs, run).await {
-                Ok(()) => tracing::warn!(run.id = %id, "ended a run that a dead process left"),
-                Err(error) => tracing::error!(run.id = %id, error = %error, "cannot end a run"),
-            }
-        }
+        end_all(runs, abandoned, owed).await;
         if count < AT_ONCE {
             return;
         }
     }
 }
 
-async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
+/// Adds the runs that this process began or drove, and could not end. By its own token: another
+/// process that has taken one over since is not disturbed.
+async fn take_own(runs: &Runs, owed: &mut Vec<RunRecord>) {
+    let own = std::mem::take(&mut *runs.not_ended());
+    for (user, id, since) in own {
+        match runs.inner.store.find_run(&user, id).await {
+            Ok(Some(run)) if !run.status.is_terminal() => {
+                owed.push(RunRecord { lease_token: FIRST_TOKEN, ..run });
+            }
+            // Its commit may still be on its way.
+            Ok(None) if since.elapsed() < LEASE => runs.not_ended().push((user, id, since)),
+            // Ended after all, never begun, or gone with its thread.
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(run.id = %id, error = %error, "cannot look for a run");
+                runs.not_ended().push((user, id, since));
+            }
+        }
+    }
+}
+
+async fn end_all(runs: &Runs, abandoned: Vec<RunRecord>, owed: &mut Vec<RunRecord>) {
+    for run in abandoned {
+        let id = run.id;
+        match interrupt(runs, &run).await {
+            Ok(()) => tracing::warn!(run.id = %id, "ended a run that a dead process left"),
+            Err(error) => {
+                tracing::error!(run.id = %id, error = %error, "cannot end a run");
+                owed.push(run);
+            }
+        }
+    }
+}
+
+async fn interrupt(runs: &Runs, run: &RunRecord) -> Result<(), StoreError> {
     let store = &*runs.inner.store;
     let segments = relay::read_all(store, run.id).await?;
     let failure = Failure::interrupted();
@@ -85,7 +140,7 @@ async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
     let mut write = RunWrite::new(run.id, run.thread_id, runs.lease(run.lease_token));
     write.events = Some(error_chunk(seq, &ThreadEvent::Error(failure.event)));
     write.items = closing::kept(OpenItems::of(&segments).into_vec(), ItemStatus::Interrupted);
-    write.items.extend(left_streaming(store, &run, &write.items).await?);
+    write.items.extend(left_streaming(store, run, &write.items).await?);
     write.end = Some(RunEnd {
         status: RunStatus::Interrupted,
         error: Some(failure.error),

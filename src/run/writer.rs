@@ -19,9 +19,9 @@ use crate::store::{
 /// How long a checkpoint waits for others.
 const LINGER: Duration = Duration::from_millis(50);
 /// How long a write is tried again while the database is away.
-const RETRY_FOR: Duration = Duration::from_mins(1);
+pub(super) const RETRY_FOR: Duration = Duration::from_mins(1);
 /// The pause between two tries.
-const RETRY_EVERY: Duration = Duration::from_millis(250);
+pub(super) const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// At most so many writes in one transaction: it shall stay short.
 const GROUP: usize = 512;
 /// A run has at most one write under way, so that this bounds nothing but a burst of starts.

@@ -199,8 +199,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<EventChunk>>;
 
     /// Takes over runs that a dead process left: sets a fresh lease of `owner` with a higher token
-    /// and answers them. Dead means: the lease ran out by the database's clock, or, where the
-    /// database admits one process only, the lease is not `owner`'s.
+    /// and answers them. Dead means: the lease is not `owner`'s, and, unless the database admits one
+    /// process only, it ran out by the database's clock.
     async fn claim_abandoned_runs(
         &self,
         owner: &str,

@@ -81,6 +81,7 @@ pub(super) async fn claim_abandoned(
                         FROM run
                         WHERE status IN ('queued', 'running')
                             AND lease_until < now()
+                            AND lease_owner <> $1
                         ORDER BY created_at, id
                         LIMIT $3
                         FOR UPDATE SKIP LOCKED
