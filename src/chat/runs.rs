@@ -70,11 +70,13 @@ impl ChatService {
 
     /// Stops one of the user's runs. A run that has ended stays as it is.
     pub async fn cancel_run(&self, user: &UserId, id: RunId) -> Result<RunRecord, ChatError> {
-        self.store.request_cancel(user, id).await?;
+        let is_asked = self.store.request_cancel(user, id).await?;
         if let Some(run) = self.runs.find_live(id).filter(|run| run.user_id == *user) {
             run.stop(StopReason::Cancelled);
             // Mostly it has ended by then, and the answer says so.
             let _ = tokio::time::timeout(CANCEL_WAIT, run.ended()).await;
+        } else if is_asked {
+            self.runs.stop_elsewhere(id).await;
         }
         self.find_run(user, id).await
     }

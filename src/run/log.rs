@@ -46,6 +46,8 @@ struct State {
     deltas: u64,
     ended: bool,
     readers: Readers,
+    /// Those who hand it on to other processes, which are no readers.
+    feeds: Readers,
 }
 
 /// What came of an event that is none of the drive's.
@@ -134,7 +136,19 @@ impl RunLog {
     pub fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        state.readers.wake();
+        state.wake();
+    }
+
+    /// Appends what follows in the log of another process, and wakes the readers. Events that are
+    /// known are skipped; numbers may jump.
+    pub(super) fn mirror(&self, segments: Vec<Segment>) {
+        let mut state = self.state();
+        for segment in segments {
+            if segment.last_seq() > state.last_seq {
+                state.take(segment);
+            }
+        }
+        state.show();
     }
 
     /// The number of the last event; 0 before the first.
@@ -178,7 +192,30 @@ impl State {
 
     fn show(&mut self) {
         self.visible_seq = self.last_seq;
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         self.readers.wake();
+        self.feeds.wake();
+    }
+
+    /// Appends those of a segment's events that are not known.
+    fn take(&mut self, segment: Segment) {
+        let last = segment.last_seq();
+        match segment {
+            Segment::Event { ref json, .. } => {
+                self.size += json.len();
+                self.segments.push(segment);
+            }
+            Segment::Text(more) => {
+                let after = self.last_seq.max(more.first_seq - 1);
+                let part = self.text_segment(after + 1, more.item_id, more.content_index);
+                let grown = part.extend(&more, after);
+                self.size += grown;
+            }
+        }
+        self.last_seq = last;
     }
 
     /// The segment that a delta numbered `seq` belongs to: the last one, if it is of that part.
@@ -190,7 +227,9 @@ impl State {
     ) -> &mut TextSegment {
         let fits = matches!(
             self.segments.last(),
-            Some(Segment::Text(text)) if text.item_id == item_id && text.content_index == content_index
+            Some(Segment::Text(text)) if text.item_id == item_id
+                && text.content_index == content_index
+                && text.first_seq + text.ends.len() as u64 == seq
         );
         if !fits {
             self.segments.push(Segment::Text(TextSegment {
@@ -263,6 +302,49 @@ impl LogReader {
 impl Drop for LogReader {
     fn drop(&mut self) {
         self.log.state().readers.leave(self.id);
+    }
+}
+
+/// Hands what is visible of a log on, in the form in which it is stored. No reader: a run that only
+/// such as this one follow is watched by nobody.
+#[derive(Debug)]
+pub(super) struct LogFeed {
+    log: Arc<RunLog>,
+    id: usize,
+}
+
+impl LogFeed {
+    /// Of the log from its beginning.
+    pub(super) fn new(log: Arc<RunLog>) -> Self {
+        let id = log.state().feeds.join();
+        Self { log, id }
+    }
+
+    /// What there is above `after`, up to about `limit` bytes, once there is something; `None` at
+    /// the end.
+    pub(super) async fn next(&self, after: u64, limit: usize) -> Option<EventChunk> {
+        std::future::poll_fn(|cx| {
+            let mut state = self.log.state();
+            if state.visible_seq > after {
+                let visible =
+                    state.segments.partition_point(|it| it.first_seq() <= state.visible_seq);
+                let segments = &state.segments[state.segment_after(after)..visible];
+                let (last_seq, payload) = chunk::encode_some(segments, after, limit);
+                return Poll::Ready(Some(EventChunk { first_seq: after + 1, last_seq, payload }));
+            }
+            if state.ended {
+                return Poll::Ready(None);
+            }
+            state.feeds.register(self.id, cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Drop for LogFeed {
+    fn drop(&mut self) {
+        self.log.state().feeds.leave(self.id);
     }
 }
 

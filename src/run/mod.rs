@@ -12,6 +12,7 @@
 //! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
 //! | `relay` | a reader of any run: live, ended, or another process's |
+//! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
@@ -27,7 +28,9 @@ mod chunk;
 mod closing;
 mod drive;
 mod escape;
+mod feeder;
 mod fold;
+mod follow;
 mod keys;
 mod log;
 mod opening;
@@ -52,6 +55,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
+    live::{Live, Signal},
     protocol::{
         RunId, ThreadEvent, ThreadId, Timestamp, UserId, event::StreamOptions,
         item::InferenceOptions,
@@ -63,6 +67,8 @@ use crate::{
 };
 
 use drive::Drive;
+use feeder::Feeder;
+use follow::Follows;
 use keys::KeyQueue;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
@@ -232,7 +238,10 @@ struct Inner {
     writer_task: TaskTracker,
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
-    live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    live_runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// What is shared with other instances.
+    live: Live,
+    follows: Arc<Follows>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -251,18 +260,21 @@ impl Runs {
         agent: Arc<dyn Agent>,
         titles: Option<Arc<dyn TitleMaker>>,
         limits: RunLimits,
+        live: Live,
     ) -> Self {
         let (writer, writing) = Writer::new(store.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
-            store,
             agent,
             titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
             tasks: TaskTracker::new(),
-            live: Mutex::default(),
+            live_runs: Mutex::default(),
+            follows: Follows::new(live.clone(), store.clone()),
+            live,
+            store,
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
@@ -325,6 +337,7 @@ impl Runs {
             // It was being accepted when all others were told.
             live.stop(StopReason::Shutdown);
         }
+        self.begin_feed(&live, &lease);
         self.begin_title(&live, &request, &thread);
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);
@@ -373,6 +386,20 @@ impl Runs {
         Arc::new(StoredHistory { store: self.inner.store.clone(), thread_id })
     }
 
+    /// Other instances hear of the run as it goes.
+    fn begin_feed(&self, run: &LiveRun, lease: &Lease) {
+        if self.inner.live.is_shared() {
+            let feeder = Feeder {
+                live: self.inner.live.clone(),
+                run: run.id,
+                token: feeder::token(lease),
+                log: run.log.clone(),
+                ended: run.ended.clone(),
+            };
+            self.inner.tasks.spawn(feeder.feed());
+        }
+    }
+
     /// A thread whose first message this is gets a title.
     fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
         let Some(maker) = &self.inner.titles else { return };
@@ -416,6 +443,12 @@ impl Runs {
         self.live().get(&id).cloned()
     }
 
+    /// Tells a run's owner, another instance, to stop it. That it is to be stopped is stored
+    /// already: the owner finds it, should it not hear this.
+    pub(crate) async fn stop_elsewhere(&self, id: RunId) {
+        self.inner.live.tell(&Signal::Cancel(id)).await;
+    }
+
     /// How many runs live in this process, and how many readers they have.
     pub fn counts(&self) -> (usize, usize) {
         let live = self.live();
@@ -452,6 +485,7 @@ impl Runs {
             }
             tasks.wait().await;
         }
+        self.inner.follows.shut_down().await;
         // The last handle: the writer ends when it has written all.
         drop(self.locked_writer().take());
         self.inner.writer_task.close();
@@ -459,7 +493,7 @@ impl Runs {
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
-        self.inner.live.lock().expect("no panic happens while the runs are locked")
+        self.inner.live_runs.lock().expect("no panic happens while the runs are locked")
     }
 
     fn writer(&self) -> Option<Writer> {

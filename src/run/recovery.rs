@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::{
+    live::Entry,
     protocol::{RunId, ThreadEvent, Timestamp},
     store::{
         StoreError,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, outcome::Failure, relay,
+    LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems, outcome::Failure, relay,
     segment::Segment,
 };
 
@@ -87,7 +88,13 @@ async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
     });
     write.now = Timestamp::now();
     // Another process may have been quicker: then there is nothing to do.
-    store.write_runs(vec![write]).await.map(drop)
+    store.write_runs(vec![write]).await?;
+    // Who follows looks at once, and the dead process, should it live, is not listened to any more.
+    let end = Entry::end(feeder::token_of(run.lease_token));
+    if let Err(error) = runs.inner.live.publish(run.id, &end, true).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "an end was not published");
+    }
+    Ok(())
 }
 
 fn error_chunk(seq: u64, event: &ThreadEvent) -> EventChunk {
