@@ -1,0 +1,1 @@
+//! Redis comes and goes: nothing is lost.
