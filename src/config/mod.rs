@@ -357,6 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn redis_is_for_several_instances_and_so_not_for_sqlite() {
+        let redis = ("REDIS_URL", "redis://:hunter2@localhost:6379");
+        let postgres = ("DATABASE_URL", "postgres://localhost/chat");
+
+        let config = read(&[SECRET, KEY, postgres, redis]).unwrap();
+        assert!(config.redis_url.is_some());
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(read(&[SECRET, KEY, redis]).unwrap_err(), ["REDIS_URL"]);
+        let wrong = ("REDIS_URL", "localhost");
+        assert_eq!(read(&[SECRET, KEY, postgres, wrong]).unwrap_err(), ["REDIS_URL"]);
+    }
+
+    #[test]
     fn a_server_of_ones_own_needs_no_key() {
         assert!(read(&[SECRET, ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/")]).is_ok());
     }

@@ -140,10 +140,9 @@ impl Live {
         }
     }
 
-    /// Follows a run's stream behind a position; `None` when there is no Redis, or this instance
-    /// follows as many as it may.
+    /// Follows a run's stream behind a position; `None` when there is no Redis.
     pub(crate) fn follow(&self, run: RunId, after: Position) -> Option<Following> {
-        self.0.as_ref()?.reading.follow(run, after)
+        Some(self.0.as_ref()?.reading.follow(run, after))
     }
 
     /// Tells all instances, this one included. Best effort: they look into the database, too.

@@ -33,9 +33,6 @@ const AT_ONCE: usize = 64;
 /// How many such portions wait for a mirror that is busy, with the database mostly. What does not
 /// fit stays in Redis.
 const PORTIONS: usize = 4;
-/// How many runs are followed at a time. Every read names them all; who comes later follows the
-/// database.
-const FOLLOWED: usize = 1_000;
 
 pub(super) struct Reading {
     client: Client,
@@ -91,6 +88,15 @@ impl Following {
         heard
     }
 
+    /// Leaves out what lies before this position, as far as it was not read yet.
+    pub(crate) fn skip_to(&self, after: Position) {
+        if let Some(stream) = self.reading.streams().get_mut(&self.run)
+            && stream.id == self.id
+        {
+            stream.after = stream.after.max(after);
+        }
+    }
+
     /// Whether runs can be heard at the moment.
     pub(crate) fn is_linked(&self) -> bool {
         *self.is_linked.borrow()
@@ -133,16 +139,14 @@ impl Reading {
         version
     }
 
-    pub(super) fn follow(self: &Arc<Self>, run: RunId, after: Position) -> Option<Following> {
+    /// Every read names all that are followed: how many that are is for the caller to bound.
+    pub(super) fn follow(self: &Arc<Self>, run: RunId, after: Position) -> Following {
         let (sender, portions) = mpsc::channel(PORTIONS);
         let mut streams = self.streams();
-        if streams.len() >= FOLLOWED {
-            return None;
-        }
         let id = self.changed();
         streams.insert(run, Stream { id, after, portions: sender });
         let is_linked = self.is_linked.subscribe();
-        Some(Following { reading: self.clone(), run, id, portions, is_linked })
+        Following { reading: self.clone(), run, id, portions, is_linked }
     }
 
     /// Reads, and connects again whenever the connection is lost.

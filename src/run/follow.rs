@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -39,6 +39,9 @@ use super::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How many times it is looked at more often, once it knew more than was heard.
 const CLOSE_LOOKS: u32 = 8;
+/// How many runs are mirrored at a time. Every read of Redis names them all, and each is in memory
+/// as it is at its owner's; who comes later reads from the database alone.
+const MIRRORS: usize = 1_000;
 
 /// The runs of other instances that are read here.
 pub(super) struct Follows {
@@ -81,7 +84,7 @@ impl Follows {
         run: &RunRecord,
         after: u64,
     ) -> Option<(LogReader, Arc<Interest>)> {
-        if !self.live.is_shared() || run.status.is_terminal() {
+        if run.status.is_terminal() {
             return None;
         }
         let mut mirrors = self.mirrors();
@@ -90,6 +93,11 @@ impl Follows {
         {
             return Some((LogReader::new(known.log.clone(), after), interest));
         }
+        if mirrors.len() >= MIRRORS {
+            return None;
+        }
+        let token = feeder::token_of(run.lease_token);
+        let following = self.live.follow(run.id, Position { token, seq: 0 })?;
         let stop = self.stop.child_token();
         let log = Arc::new(RunLog::new());
         let interest = Arc::new(Interest(stop.clone().drop_guard()));
@@ -99,11 +107,11 @@ impl Follows {
         let mirror = Mirror {
             follows: self.clone(),
             run: run.clone(),
-            token: feeder::token_of(run.lease_token),
+            token,
             log: log.clone(),
             close_looks: 0,
         };
-        self.tasks.spawn(mirror.keep(stop));
+        self.tasks.spawn(mirror.keep(following, stop));
         Some((LogReader::new(log, after), interest))
     }
 
@@ -135,8 +143,8 @@ enum Looked {
 }
 
 impl Mirror {
-    async fn keep(mut self, stop: CancellationToken) {
-        if stop.run_until_cancelled(self.follow()).await.is_some() {
+    async fn keep(mut self, following: Following, stop: CancellationToken) {
+        if stop.run_until_cancelled(self.follow(following)).await.is_some() {
             self.log.end();
         }
         let mut mirrors = self.follows.mirrors();
@@ -147,22 +155,20 @@ impl Mirror {
     }
 
     /// Until the run has ended.
-    async fn follow(&mut self) {
+    async fn follow(&mut self, mut following: Following) {
         if self.look().await == Looked::Ended {
             return;
         }
-        let place = Position { token: self.token, seq: self.log.last_seq() };
-        let Some(mut following) = self.follows.live.follow(self.run.id, place) else {
-            return self.poll().await;
-        };
+        following.skip_to(Position { token: self.token, seq: self.log.last_seq() });
+        let mut informed_at = Instant::now();
         loop {
-            let pause = self.pause(&following);
+            let look_at = informed_at + self.pause(&following);
             let looked = tokio::select! {
                 heard = following.next() => match heard {
                     Heard::Entries(entries) => self.take(entries).await,
                     Heard::Link => continue,
                 },
-                () = sleep(pause) => {
+                () = sleep_until(look_at) => {
                     let looked = self.look().await;
                     self.close_looks = match looked {
                         Looked::News => CLOSE_LOOKS,
@@ -174,18 +180,12 @@ impl Mirror {
             if looked == Looked::Ended {
                 return;
             }
+            informed_at = Instant::now();
         }
     }
 
     fn pause(&self, following: &Following) -> Duration {
         if self.close_looks > 0 || !following.is_linked() { POLL_EVERY } else { LOOK_EVERY }
-    }
-
-    /// Follows the database alone.
-    async fn poll(&mut self) {
-        while self.look().await != Looked::Ended {
-            sleep(POLL_EVERY).await;
-        }
     }
 
     async fn take(&mut self, entries: Vec<Entry>) -> Looked {

@@ -352,6 +352,7 @@ impl Drop for LogFeed {
 mod tests {
     use std::task::Waker;
 
+    use futures_util::FutureExt as _;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -577,6 +578,82 @@ mod tests {
             let rest = &all[usize::try_from(after).unwrap().min(all.len())..];
             prop_assert_eq!(text(&events(&frames)), text(rest));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_fed_in_any_portions_is_mirrored_from_any_overlap_as_it_was_logged(
+            steps in steps(),
+            limit in 1..200_usize,
+            overlap in 0..5_u64,
+            after in 0..60_u64,
+        ) {
+            let (log, all) = played(&steps);
+            let mirror = Arc::new(RunLog::new());
+            let feed = LogFeed::new(log.clone());
+            let mut fed = 0;
+
+            // Each portion begins a little before the end of the one before.
+            while let Some(Some(chunk)) = feed.next(fed, limit).now_or_never() {
+                fed = chunk.last_seq;
+                mirror.mirror(chunk::decode(&chunk.payload).unwrap());
+                if let Some(Some(again)) = feed.next(fed.saturating_sub(overlap), limit).now_or_never() {
+                    mirror.mirror(chunk::decode(&again.payload).unwrap());
+                    fed = fed.max(again.last_seq);
+                }
+            }
+            mirror.end();
+
+            prop_assert_eq!(mirror.last_seq(), all.len() as u64);
+            let after = after.min(all.len() as u64);
+            let rest = &all[usize::try_from(after).unwrap()..];
+            prop_assert_eq!(text(&events(&read_all(&mirror, after))), text(rest));
+            let whole = read_all(&log, after);
+            prop_assert_eq!(events(&read_all(&mirror, after)), events(&whole));
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_is_not_fed() {
+        let log = Arc::new(RunLog::new());
+        log.append(&progress("seen"));
+        log.hold(&progress("held"));
+        let feed = LogFeed::new(log.clone());
+
+        assert_eq!(feed.next(0, READ_LIMIT).now_or_never().unwrap().unwrap().last_seq, 1);
+        assert!(feed.next(1, READ_LIMIT).now_or_never().is_none());
+
+        log.release();
+        assert_eq!(feed.next(1, READ_LIMIT).now_or_never().unwrap().unwrap().first_seq, 2);
+    }
+
+    #[test]
+    fn a_feed_is_no_reader() {
+        let log = Arc::new(RunLog::new());
+        let _feed = LogFeed::new(log.clone());
+
+        assert_eq!(log.reader_count(), 0);
+    }
+
+    #[test]
+    fn a_mirror_follows_a_jump_of_numbers() {
+        let mirror = Arc::new(RunLog::new());
+        let item = ItemId::new();
+        let part = |first_seq, text: &str| {
+            Segment::Text(TextSegment {
+                first_seq,
+                item_id: item,
+                content_index: 0,
+                text: text.to_owned(),
+                ends: vec![u32::try_from(text.len()).unwrap()],
+            })
+        };
+
+        mirror.mirror(vec![part(1, "one"), part(1_000_001, "far")]);
+        mirror.end();
+
+        assert_eq!(text(&events(&read_all(&mirror, 1))), "far");
+        assert_eq!(mirror.last_seq(), 1_000_001);
     }
 
     /// The segments as they were when the event numbered `last` was the newest.

@@ -2,7 +2,7 @@
 //! scripted model behind real HTTP.
 //!
 //! On SQLite by default; on PostgreSQL with `GATEWAY_TEST_DATABASE=postgres` and
-//! `TEST_POSTGRES_URL`.
+//! `TEST_POSTGRES_URL`. Those of `instances` need both PostgreSQL and Redis.
 
 #![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
 
@@ -20,7 +20,6 @@ mod own_agent;
 mod ownership;
 mod promises;
 mod protocol_inputs;
-mod redis_away;
 mod resume;
 mod shutdown;
 mod streaming;

@@ -1,6 +1,9 @@
 //! A database for one test.
 
-use sqlx::{ConnectOptions as _, Connection as _, postgres::{PgConnectOptions, PgConnection}};
+use sqlx::{
+    ConnectOptions as _, Connection as _,
+    postgres::{PgConnectOptions, PgConnection},
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt as _;
+use redis::{FromRedisValue, aio::MultiplexedConnection};
 use tempfile::TempDir;
+
+/// Where instances tell each other of Stops and logouts.
+const SIGNALS: &str = "chatkit:signals";
 
 /// The Redis that tests share.
 pub(crate) fn shared_redis() -> String {
@@ -62,8 +67,22 @@ impl RedisProcess {
         }
     }
 
+    /// Lets it hang: connections stay, nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.send_signal("-STOP");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.send_signal("-CONT");
+    }
+
+    fn send_signal(&self, signal: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Waits until something is so in Redis.
-    pub(crate) async fn until<T: redis::FromRedisValue>(
+    pub(crate) async fn until<T: FromRedisValue>(
         &self,
         command: &[&str],
         is_it: impl Fn(&T) -> bool,
@@ -77,15 +96,50 @@ impl RedisProcess {
         }
     }
 
-    pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut connection = self.connect().await.unwrap();
-        let mut ask = redis::cmd(command[0]);
-        ask.arg(&command[1..]);
-        ask.query_async(&mut connection).await.unwrap()
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        ask(&self.url(), command).await.unwrap()
     }
 
-    async fn connect(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
-        redis::Client::open(self.url())?.get_multiplexed_async_connection().await
+    async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        connect(&self.url()).await
+    }
+}
+
+async fn connect(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    redis::Client::open(url)?.get_multiplexed_async_connection().await
+}
+
+/// A command of the test's own.
+pub(crate) async fn ask<T: FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
+    let mut ask = redis::cmd(command[0]);
+    ask.arg(&command[1..]);
+    ask.query_async(&mut connect(url).await?).await
+}
+
+/// Tells all instances something, as if one of them did.
+pub(crate) async fn tell(url: &str, signal: &str) {
+    ask::<i64>(url, &["PUBLISH", SIGNALS, signal]).await.unwrap();
+}
+
+/// What instances tell each other.
+pub(crate) struct Signals(redis::aio::PubSub);
+
+impl Signals {
+    pub(crate) async fn listen(url: &str) -> Self {
+        let mut pubsub = redis::Client::open(url).unwrap().get_async_pubsub().await.unwrap();
+        pubsub.subscribe(SIGNALS).await.unwrap();
+        Self(pubsub)
+    }
+
+    /// Waits until this is told.
+    pub(crate) async fn until(&mut self, signal: &str) {
+        let mut messages = self.0.on_message();
+        while let Some(message) = messages.next().await {
+            if message.get_payload::<String>().unwrap() == signal {
+                return;
+            }
+        }
+        panic!("the connection closed");
     }
 }
 

@@ -1,1 +1,0 @@
-//! Redis comes and goes: nothing is lost.
