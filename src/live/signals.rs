@@ -56,7 +56,7 @@ impl Hearing {
 
     /// Listens, and connects again whenever the connection is lost. What is told in between is not
     /// heard.
-    pub(super) async fn keep(&self, hear: impl Fn(Signal)) {
+    pub(super) async fn keep(&self, hear: impl Fn(Signal) + Send + Sync) {
         let mut backoff = Backoff::default();
         loop {
             match within(self.subscribe()).await {
@@ -79,7 +79,10 @@ impl Hearing {
     }
 }
 
-async fn listen(pubsub: PubSub, hear: &impl Fn(Signal)) -> Result<Infallible, RedisError> {
+async fn listen(
+    pubsub: PubSub,
+    hear: &(impl Fn(Signal) + Send + Sync),
+) -> Result<Infallible, RedisError> {
     let (mut sink, mut messages) = pubsub.split();
     let mut pings = tokio::time::interval(PING_EVERY);
     loop {

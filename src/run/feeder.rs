@@ -34,10 +34,10 @@ impl Feeder {
     /// Feeds until the run's log has ended. Whether the end is stored, who follows looks up: also
     /// a process that has lost its run to another comes to an end of its log.
     pub(super) async fn feed(self) {
-        let feed = LogFeed::new(self.log.clone());
+        let source = LogFeed::new(self.log.clone());
         let (mut fed, mut renewed) = (0, None);
         loop {
-            let next = feed.next(fed, ENTRY_BYTES).await;
+            let next = source.next(fed, ENTRY_BYTES).await;
             let is_end = next.is_none();
             let (last, entry) = match next {
                 Some(chunk) => (

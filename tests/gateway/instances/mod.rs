@@ -11,7 +11,8 @@ use crate::support::{TestServer, database::TestDatabase};
 pub(super) async fn two_instances(redis: &str) -> (TestServer, TestServer) {
     let database = TestDatabase::postgres().await;
     let vars = [("REDIS_URL", redis), ("CHATKIT_MAX_RUNS_PER_USER", "0")];
-    let elsewhere = TestServer::start_on(database.again(), &vars).await;
+    let again = TestDatabase { url: database.url.clone(), _folder: None };
+    let elsewhere = TestServer::start_on(again, &vars).await;
     (TestServer::start_on(database, &vars).await, elsewhere)
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Unstored(PgConnection);
 
 impl Unstored {
     pub(super) async fn from_now_on(database: &TestDatabase) -> Self {
-        let mut connection = database.connect().await;
+        let mut connection = PgConnection::connect(&database.url).await.unwrap();
         let lock = "BEGIN; LOCK TABLE run_event IN EXCLUSIVE MODE";
         sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
         Self(connection)

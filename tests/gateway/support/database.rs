@@ -1,9 +1,6 @@
 //! A database for one test.
 
-use sqlx::{
-    ConnectOptions as _, Connection as _,
-    postgres::{PgConnectOptions, PgConnection},
-};
+use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -11,7 +8,7 @@ use uuid::Uuid;
 /// its server.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    _folder: Option<TempDir>,
+    pub(crate) _folder: Option<TempDir>,
 }
 
 impl TestDatabase {
@@ -19,16 +16,6 @@ impl TestDatabase {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
         Self { url, _folder: Some(folder) }
-    }
-
-    /// The same database, for one more server on it.
-    pub(crate) fn again(&self) -> Self {
-        Self { url: self.url.clone(), _folder: None }
-    }
-
-    /// A connection of the test's own to a PostgreSQL database.
-    pub(crate) async fn connect(&self) -> PgConnection {
-        self.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap()
     }
 
     pub(crate) async fn postgres() -> Self {
