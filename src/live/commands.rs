@@ -9,7 +9,7 @@ use redis::{
 use tokio::sync::watch;
 
 use super::{
-    Entry, Health, KEPT_ENTRIES, LiveError, Part, Signal, TIMEOUT,
+    Entry, Health, KEPT_ENTRIES, LiveError, PING_EVERY, Part, Signal, TIMEOUT, WAKE_KEPT_FOR,
     entry::{END, EVENTS, FIRST_SEQ},
     signals,
 };
@@ -69,9 +69,7 @@ impl Commands {
                     self.health.well(Part::Commands);
                     backoff.reset();
                     self.current.send_replace(Some((number, connection)));
-                    let mut current = self.current.subscribe();
-                    // The sender is ours: it does not go away.
-                    let _ = current.wait_for(Option::is_none).await;
+                    self.watch().await;
                 }
                 Err(error) => self.health.failed(Part::Commands, &error),
             }
@@ -79,9 +77,29 @@ impl Commands {
         }
     }
 
+    /// Until the connection is lost. It is tried now and then: otherwise the first command after an
+    /// outage in quiet times would notice, and be lost.
+    async fn watch(&self) {
+        let mut pings = tokio::time::interval(PING_EVERY);
+        loop {
+            tokio::select! {
+                () = self.until(Option::is_none) => return,
+                _ = pings.tick() => {
+                    // What fails is noted there.
+                    let _ = self.run::<redis::Value>(&redis::cmd("PING")).await;
+                }
+            }
+        }
+    }
+
     /// Waits until there is a connection.
     pub(super) async fn connected(&self) {
-        let _ = self.current.subscribe().wait_for(Option::is_some).await;
+        self.until(Option::is_some).await;
+    }
+
+    async fn until(&self, is_it: impl FnMut(&Current) -> bool) {
+        // The sender is ours: it does not go away.
+        let _ = self.current.subscribe().wait_for(is_it).await;
     }
 
     /// Appends to a stream, unless something lies behind it there already.
@@ -121,7 +139,7 @@ impl Commands {
         let mut command = redis::cmd("XADD");
         command.arg(key).arg("MAXLEN").arg(1).arg(format!("{version}-1")).arg("v").arg("");
         self.run::<String>(&command).await?;
-        self.expire(key, super::KEPT_AFTER_END).await
+        self.expire(key, WAKE_KEPT_FOR).await
     }
 
     /// Tells all instances.

@@ -19,11 +19,11 @@ pub(super) const END: &str = "end";
 
 /// A place in a run's stream: by lease, then by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// The lease token of who wrote.
-    pub token: u64,
+    pub(crate) token: u64,
     /// The number of the last event.
-    pub seq: u64,
+    pub(crate) seq: u64,
 }
 
 impl std::fmt::Display for Position {
@@ -43,25 +43,25 @@ impl FromStr for Position {
 
 /// A stretch of a run's events, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Whose it is, and its last number.
-    pub position: Position,
+    pub(crate) position: Position,
     /// The number of its first event, and the events in the encoding in which they are stored;
     /// `None`: nothing comes any more from this process. Whether the run has ended, the database
     /// says.
-    pub events: Option<(u64, String)>,
+    pub(crate) events: Option<(u64, String)>,
 }
 
 impl Entry {
     /// Numbers `first_seq` to `last_seq` of the process with this token.
-    pub fn of(token: u64, first_seq: u64, last_seq: u64, payload: String) -> Self {
+    pub(crate) fn of(token: u64, first_seq: u64, last_seq: u64, payload: String) -> Self {
         let position = Position { token, seq: last_seq };
         Self { position, events: Some((first_seq, payload)) }
     }
 
     /// The last entry of the process with this token: nothing has a place behind it but what
     /// one with a higher token writes.
-    pub fn end(token: u64) -> Self {
+    pub(crate) fn end(token: u64) -> Self {
         Self { position: Position { token, seq: u64::MAX }, events: None }
     }
 

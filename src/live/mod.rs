@@ -17,7 +17,7 @@
 //! | `health` | whether all that works: one warning for an outage, the metrics |
 //!
 //! **Nothing depends on it.** The database holds the truth; what is told here comes sooner, or it
-//! does not come. So nothing here waits for Redis longer than [`TIMEOUT`], nothing is queued while
+//! does not come. So nothing here waits for Redis longer than 2 s, nothing is queued while
 //! it is away, and a command that failed is not sent again: whoever asks learns that it failed and
 //! goes by the database.
 
@@ -32,10 +32,10 @@ use std::{sync::Arc, time::Duration};
 
 pub use address::RedisUrl;
 use commands::Commands;
-pub use entry::{Entry, Position};
+pub(crate) use entry::{Entry, Position};
 use health::{Health, Part};
 use reading::Reading;
-pub use reading::{Following, Heard};
+pub(crate) use reading::{Following, Heard};
 pub use signals::Signal;
 
 use crate::protocol::RunId;
@@ -55,12 +55,17 @@ const KEPT_FOR: Duration = Duration::from_mins(10);
 pub(crate) const RENEW_EVERY: Duration = Duration::from_mins(1);
 /// How long a stream lives behind its end: until those who follow have read it.
 const KEPT_AFTER_END: Duration = Duration::from_mins(1);
+/// How long an instance's own stream lives, whose only entry is read within a moment or never.
+const WAKE_KEPT_FOR: Duration = Duration::from_mins(1);
+/// How often a connection is tried on which nothing else happens, so that one that is dead is
+/// noticed.
+const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait before an entry is tried again that Redis refused, as when it is full.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
 /// Why Redis did not do something.
 #[derive(Debug, thiserror::Error)]
-pub enum LiveError {
+pub(crate) enum LiveError {
     /// It is not there, or does not answer.
     #[error("Redis is away")]
     Away,

@@ -53,7 +53,7 @@ struct Stream {
 }
 
 /// A place among those who follow. Dropping it is leaving.
-pub struct Following {
+pub(crate) struct Following {
     reading: Arc<Reading>,
     run: RunId,
     id: u64,
@@ -63,7 +63,7 @@ pub struct Following {
 
 /// What a follower hears.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// Entries, in order.
     Entries(Vec<Entry>),
     /// Redis went away or came back.

@@ -1,18 +1,16 @@
 //! Stops and logouts, by publish and subscribe.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use futures_util::StreamExt as _;
 use redis::{Client, ErrorKind, Msg, RedisError, aio::PubSub};
 use tokio::time::timeout;
 
-use super::{Health, Part, TIMEOUT, commands::Backoff};
+use super::{Health, PING_EVERY, Part, TIMEOUT, commands::Backoff};
 use crate::protocol::RunId;
 
 /// The channel of all instances.
 pub(super) const CHANNEL: &str = "chatkit:signals";
-/// How often the connection is tried that only listens, so that one that is dead is noticed.
-const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// What one instance tells all.
 #[derive(Clone, Debug, PartialEq, Eq)]
