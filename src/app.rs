@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{
-        Agent, ModelAgent, TitleMaker,
+        Agent, ClientTool, ModelAgent, TitleMaker,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
@@ -37,8 +37,6 @@ use crate::{
 
 /// How long readers have to take the ends of their streams.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
-/// How long the events of a run that has ended are kept.
-const EVENTS_KEPT: Duration = Duration::from_hours(4);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -48,6 +46,7 @@ pub struct Gateway {
     options: RouterOptions,
     live: Live,
     drain: Duration,
+    events_kept: Duration,
 }
 
 /// What an embedder may bring of its own.
@@ -79,7 +78,7 @@ impl Gateway {
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
-        let agent = model_agent(&config, model, tools.clone());
+        let agent = model_agent(&config, model, tools.clone())?;
         let parts = Parts { store, tools, agent, titles, files: None };
         Self::with_parts(config, parts, metrics).await
     }
@@ -100,7 +99,8 @@ impl Gateway {
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
-        Ok(Self { state, options, live, drain: config.drain })
+        let (drain, events_kept) = (config.drain, config.limits.events_kept);
+        Ok(Self { state, options, live, drain, events_kept })
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
@@ -111,12 +111,12 @@ impl Gateway {
         shutdown: CancellationToken,
         hurry: CancellationToken,
     ) {
-        let Self { state, options, live, drain } = self;
+        let Self { state, options, live, drain, events_kept } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
         let sharing = share(live, state.clone());
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
-        tasks.spawn(keep_up(state.store.clone(), shutdown.clone()));
+        tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
         let router = router(state.clone(), &options, ends.close.clone());
         tasks.spawn(server::serve(listener, router, ServerLimits::default(), ends.clone()));
         tasks.close();
@@ -174,12 +174,12 @@ fn install_crypto() {
 }
 
 /// Deletes what has served its time, until the process ends.
-async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
+async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: CancellationToken) {
     loop {
         let now = Timestamp::now();
         let deleted = store
             .delete_expired(
-                now.minus(EVENTS_KEPT),
+                now.minus(events_kept),
                 now.minus(KEY_LIFE),
                 now.minus(SESSION_KEPT_FOR),
             )
@@ -196,15 +196,36 @@ async fn keep_up(store: Arc<dyn Store>, shutdown: CancellationToken) {
     }
 }
 
-fn model_agent(config: &Config, model: Arc<dyn Model>, tools: ToolRegistry) -> Arc<dyn Agent> {
+fn model_agent(
+    config: &Config,
+    model: Arc<dyn Model>,
+    tools: ToolRegistry,
+) -> anyhow::Result<Arc<dyn Agent>> {
     let agent = &config.file.agent;
+    let client_tools = client_tools(config, &tools).context("gateway.toml")?;
+    if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
+        anyhow::bail!("gateway.toml: a hosted tool has no type");
+    }
     let settings = ModelAgentConfig {
         model: config.model.model.clone(),
         allowed_models: agent.models.clone(),
         instructions: agent.instructions.clone(),
+        client_tools,
+        hosted_tools: agent.hosted_tools.clone(),
         ..ModelAgentConfig::default()
     };
-    Arc::new(ModelAgent::new(model, tools, settings))
+    Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+}
+
+fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {
+    let given = config.file.client_tools.iter().map(|tool| ClientTool {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        parameters: tool.parameters.clone(),
+    });
+    let client_tools: Vec<ClientTool> = given.collect();
+    ClientTool::check(&client_tools, tools.iter().map(|tool| tool.spec().name.as_str()))?;
+    Ok(client_tools)
 }
 
 fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>> {

@@ -7,12 +7,16 @@ use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 
 use crate::{
     protocol::{ThreadEvent, Timestamp},
-    tools::{ToolContext, ToolOutput},
+    tools::{Display, ToolContext, ToolOutput},
     upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, UpstreamError},
 };
 
 use super::{
-    AgentError, AgentEvent, ModelAgent, Turn, bridge::Bridge, history, tool_turn::ToolTurn,
+    AgentError, AgentEvent, ModelAgent, Turn,
+    bridge::Bridge,
+    client_calls::{self, ClientCall, WantedCalls},
+    history,
+    tool_turn::ToolTurn,
 };
 
 /// The talk of one run with the model.
@@ -29,7 +33,9 @@ impl<'a> Conversation<'a> {
     /// Reads what was said before.
     pub(super) async fn begin(agent: &'a ModelAgent, turn: Turn) -> Result<Self, AgentError> {
         let history = turn.history.recent(agent.config.history_items).await?;
-        let bridge = Bridge::new(turn.thread_id(), Arc::new(Timestamp::now));
+        let mut bridge = Bridge::new(turn.thread_id(), Arc::new(Timestamp::now))
+            .with_partial_images(agent.partial_images());
+        bridge.resume(&history);
         let input = history::model_input(&history);
         Ok(Self { agent, turn, bridge, input, calls: Vec::new(), calls_made: 0 })
     }
@@ -89,6 +95,10 @@ impl<'a> Conversation<'a> {
             ModelEvent::ReasoningDone { item: Some(item), .. } => {
                 self.input.push(InputItem::Reasoning(item.clone()));
             }
+            ModelEvent::HostedCallDone { item: Some(item), .. }
+            | ModelEvent::ImageDone { item: Some(item), .. } => {
+                self.input.push(InputItem::Hosted(item.clone()));
+            }
             ModelEvent::FunctionCall { call, .. } => {
                 self.input.push(InputItem::FunctionCall {
                     call_id: call.call_id.clone(),
@@ -107,9 +117,18 @@ impl<'a> Conversation<'a> {
     }
 
     /// The calls that the last answer wants made; none when it was the end.
-    pub(super) fn wanted_calls(&mut self) -> Option<Vec<FunctionCall>> {
+    pub(super) fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
-        (!calls.is_empty()).then_some(calls)
+        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &self.agent.config.client_tools))
+    }
+
+    /// Asks the page for the calls of its tools that model turn `number` wants. That ends the run:
+    /// the page's answer begins another.
+    pub(super) fn ask_client(&mut self, number: u32, calls: Vec<ClientCall>) -> Vec<AgentEvent> {
+        let mut out = Vec::new();
+        self.bridge.pause(&mut out);
+        client_calls::ask(&self.turn, &self.bridge, (number, self.calls_made), calls, &mut out);
+        out
     }
 
     /// What is left to be shown at the end.
@@ -134,15 +153,30 @@ impl<'a> Conversation<'a> {
             }
             yield self.tool_calls(&tools);
             yield tools.progress().into();
-            let mut running = self.run_calls(&tools);
-            while let Some((call, output)) = running.next().await {
-                tools.end(call, output, &mut self.bridge, &mut events);
+            let (display, mut shown) = Display::channel(self.turn.thread_id());
+            let mut running = self.run_calls(&tools, &display);
+            while !running.is_empty() {
+                // What a tool has shown stands before its end.
+                tokio::select! {
+                    biased;
+                    Some(shown) = shown.recv() => self.bridge.show(shown, &mut events),
+                    Some((call, output)) = running.next() => {
+                        while let Ok(shown) = shown.try_recv() {
+                            self.bridge.show(shown, &mut events);
+                        }
+                        tools.end(call, output, &mut self.bridge, &mut events);
+                    }
+                }
                 for event in events.drain(..) {
                     yield event.into();
                 }
             }
             yield self.tool_calls(&tools);
             self.input.extend(tools.outputs());
+            self.bridge.end_tools(&mut events);
+            for event in events.drain(..) {
+                yield event.into();
+            }
         }
     }
 
@@ -166,7 +200,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn tool_calls(&self, tools: &ToolTurn) -> AgentEvent {
-        let workflow = self.bridge.workflow_item().expect("starting a tool opened the workflow");
+        let workflow = self.bridge.calls_item().expect("starting a tool opened the workflow");
         AgentEvent::ToolCalls { calls: tools.records.clone(), workflow: Box::new(workflow) }
     }
 
@@ -174,9 +208,13 @@ impl<'a> Conversation<'a> {
     fn run_calls(
         &self,
         tools: &ToolTurn,
+        display: &Display,
     ) -> FuturesUnordered<impl Future<Output = (usize, ToolOutput)> + Send + use<>> {
-        let context =
-            ToolContext { user_id: self.turn.user_id.clone(), cancel: self.turn.cancel.clone() };
+        let context = ToolContext {
+            user_id: self.turn.user_id.clone(),
+            cancel: self.turn.cancel.clone(),
+            display: display.clone(),
+        };
         tools
             .records
             .iter()

@@ -4,38 +4,38 @@
 //! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
 
 pub mod bridge;
+pub mod client_calls;
 mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
+mod thread;
 pub mod titles;
 mod tool_turn;
 pub mod widget;
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex},
-};
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::Stream;
-use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     protocol::{
-        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, UserId,
+        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, UserId,
         item::InferenceOptions,
         request::{Action, FeedbackKind},
     },
     store::{
         StoreError,
-        record::{History, ThreadPatch, ThreadRecord, ToolCallRecord, Usage},
+        record::{History, ThreadRecord, ToolCallRecord, Usage},
     },
     upstream::UpstreamError,
 };
 
+pub use client_calls::ClientTool;
 pub use model_agent::ModelAgent;
+pub use thread::ThreadHandle;
 pub use titles::TitleMaker;
 
 /// What an agent yields. It is written as a generator:
@@ -243,81 +243,4 @@ impl Turn {
 pub trait HistorySource: Send + Sync {
     /// The newest `limit` items, oldest first, hidden ones included.
     async fn recent(&self, limit: usize) -> Result<History, StoreError>;
-}
-
-/// The thread of a turn. A change is stored and shown right after the event during which it was
-/// made.
-#[derive(Clone, Debug)]
-pub struct ThreadHandle {
-    state: Arc<Mutex<HandleState>>,
-}
-
-#[derive(Debug)]
-struct HandleState {
-    thread: ThreadRecord,
-    changes: ThreadPatch,
-}
-
-impl ThreadHandle {
-    /// A handle on the thread as it was accepted.
-    pub fn new(thread: ThreadRecord) -> Self {
-        let changes = ThreadPatch::default();
-        Self { state: Arc::new(Mutex::new(HandleState { thread, changes })) }
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut HandleState) -> T) -> T {
-        act(&mut self.state.lock().expect("no panic happens while the thread is locked"))
-    }
-
-    /// The thread's identifier.
-    pub fn id(&self) -> ThreadId {
-        self.with(|state| state.thread.id)
-    }
-
-    /// The thread as it is now.
-    pub fn get(&self) -> ThreadRecord {
-        self.with(|state| state.thread.clone())
-    }
-
-    /// Another title.
-    pub fn set_title(&self, title: Option<String>) {
-        self.with(|state| {
-            state.thread.title.clone_from(&title);
-            state.changes.title = Some(title);
-        });
-    }
-
-    /// Takes note of a title that is kept already.
-    pub(crate) fn note_title(&self, title: &str) {
-        self.with(|state| state.thread.title = Some(title.to_owned()));
-    }
-
-    /// Another status.
-    pub fn set_status(&self, status: ThreadStatus) {
-        self.with(|state| {
-            state.thread.status = status.clone();
-            state.changes.status = Some(status);
-        });
-    }
-
-    /// Other hosts from which widgets may show images.
-    pub fn set_allowed_image_domains(&self, domains: Option<Vec<String>>) {
-        self.with(|state| {
-            state.thread.allowed_image_domains.clone_from(&domains);
-            state.changes.allowed_image_domains = Some(domains);
-        });
-    }
-
-    /// Other metadata, private to the agent.
-    pub fn set_metadata(&self, metadata: Map<String, Value>) {
-        self.with(|state| {
-            state.thread.metadata.clone_from(&metadata);
-            state.changes.metadata = Some(metadata);
-        });
-    }
-
-    /// What changed since the last call.
-    pub(crate) fn take_changes(&self) -> ThreadPatch {
-        self.with(|state| std::mem::take(&mut state.changes))
-    }
 }

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use async_stream::try_stream;
+use serde_json::Value;
 
 use crate::{
     tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
-use super::{Agent, AgentError, AgentStream, Turn, conversation::Conversation};
+use super::{Agent, AgentError, AgentStream, ClientTool, Turn, conversation::Conversation};
 
 /// What the model is asked with.
 #[derive(Clone, Debug)]
@@ -22,10 +23,18 @@ pub struct ModelAgentConfig {
     pub instructions: Option<String>,
     /// How often a model may be asked in one run.
     pub max_turns: u32,
-    /// How many items of the thread the model sees.
+    /// How many items of the thread the model sees: by default some hundred exchanges, so that a
+    /// message costs no more however long its thread grows.
     pub history_items: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
+    /// Tools of the user's page, offered beside the gateway's.
+    pub client_tools: Vec<ClientTool>,
+    /// Tools that the provider runs itself, as the Responses API takes them.
+    pub hosted_tools: Vec<Value>,
+    /// How many drafts an image is expected to have, by which its progress is told; where nothing
+    /// is said, the `partial_images` of the hosted tool.
+    pub partial_images: Option<u32>,
 }
 
 impl Default for ModelAgentConfig {
@@ -35,8 +44,11 @@ impl Default for ModelAgentConfig {
             allowed_models: Vec::new(),
             instructions: None,
             max_turns: 16,
-            history_items: 500,
+            history_items: 200,
             tool_timeout: DEFAULT_TIMEOUT,
+            client_tools: Vec::new(),
+            hosted_tools: Vec::new(),
+            partial_images: None,
         }
     }
 }
@@ -63,22 +75,33 @@ impl ModelAgent {
             instructions: self.config.instructions.clone(),
             input: input.to_vec(),
             tools: self.functions(),
+            hosted_tools: self.config.hosted_tools.clone(),
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
             client_request_id: Some(turn.run_id.to_string()),
         }
     }
 
+    pub(super) fn partial_images(&self) -> Option<u32> {
+        let mut tools = self.config.hosted_tools.iter();
+        self.config.partial_images.or_else(|| {
+            let drafts = tools.find_map(|tool| tool["partial_images"].as_u64())?;
+            drafts.try_into().ok()
+        })
+    }
+
     fn functions(&self) -> Vec<FunctionTool> {
-        self.tools
-            .iter()
-            .map(|tool| tool.spec())
-            .map(|spec| FunctionTool {
-                name: spec.name.clone(),
-                description: spec.description.clone(),
-                parameters: spec.parameters.clone(),
-            })
-            .collect()
+        let server = self.tools.iter().map(|tool| tool.spec()).map(|spec| FunctionTool {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            parameters: spec.parameters.clone(),
+        });
+        let client = self.config.client_tools.iter().map(|tool| FunctionTool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            parameters: tool.parameters.clone(),
+        });
+        server.chain(client).collect()
     }
 }
 
@@ -106,8 +129,16 @@ impl Agent for ModelAgent {
                     }
                     return;
                 };
-                for await event in conversation.make_calls(number, &calls) {
-                    yield event;
+                if !calls.server.is_empty() {
+                    for await event in conversation.make_calls(number, &calls.server) {
+                        yield event;
+                    }
+                }
+                if !calls.client.is_empty() {
+                    for event in conversation.ask_client(number, calls.client) {
+                        yield event;
+                    }
+                    return;
                 }
             }
             Err(AgentError::Custom {

@@ -7,7 +7,10 @@ use crate::{
     upstream::{FunctionCall, InputItem},
 };
 
-use super::{Turn, bridge::Bridge};
+use super::{
+    Turn,
+    bridge::{Bridge, hosted::brief},
+};
 
 /// How much of a call's arguments is shown, in characters.
 const BRIEF: usize = 200;
@@ -41,7 +44,7 @@ impl ToolTurn {
         let titles: Vec<String> = calls.iter().map(title_of).collect();
         let (mut places, mut records) = (Vec::new(), Vec::new());
         for ((call, title), position) in calls.iter().zip(&titles).zip(first_position..) {
-            let (item_id, place) = bridge.start_tool(title, brief(&call.arguments), out);
+            let (item_id, place) = bridge.start_tool(title, brief(&call.arguments, BRIEF), out);
             places.push(place);
             records.push(ToolCallRecord {
                 run_id: turn.run_id,
@@ -75,7 +78,7 @@ impl ToolTurn {
         record.state =
             if output.is_error { ToolCallState::Failed } else { ToolCallState::Completed };
         record.output = Some(output.text);
-        bridge.end_tool(self.places[call], out);
+        bridge.end_tool(record.item_id, self.places[call], out);
     }
 
     /// What the calls gave, for the model.
@@ -84,13 +87,5 @@ impl ToolTurn {
             call_id: call.call_id.clone(),
             output: call.output.clone().unwrap_or_default(),
         })
-    }
-}
-
-/// Arguments as a person skims them.
-fn brief(arguments: &str) -> String {
-    match arguments.char_indices().nth(BRIEF) {
-        None => arguments.to_owned(),
-        Some((cut, _)) => format!("{}…", &arguments[..cut]),
     }
 }

@@ -53,9 +53,26 @@ impl From<ItemRecord> for Message {
     }
 }
 
+/// Stored items, those of them that are under way as far as they have come by now; and what is
+/// under way and not stored at all yet. An item that is stored as done is done.
+fn with_under_way(
+    mut stored: Vec<ItemRecord>,
+    under_way: Vec<ThreadItem>,
+) -> (Vec<ItemRecord>, Vec<ItemRecord>) {
+    let mut newer = Vec::new();
+    for item in under_way {
+        match stored.iter_mut().find(|record| record.item.id == item.id) {
+            Some(record) if record.status == ItemStatus::Streaming => record.item = item,
+            Some(_) => {}
+            None => newer.push(ItemRecord { item, status: ItemStatus::Streaming, run_id: None }),
+        }
+    }
+    (stored, newer)
+}
+
 impl ChatService {
-    /// A page of a thread's items. Hidden ones are left out after paging, so that a page may be
-    /// short while more follow.
+    /// A page of a thread's items, those of a live run as far as they have come at its newest end.
+    /// Hidden ones are left out after paging, so that a page may be short while more follow.
     pub async fn list_items(
         &self,
         user: &UserId,
@@ -67,35 +84,66 @@ impl ChatService {
             order: page.order,
             after: page.after().map(ItemId::parse_or_unknown),
         };
+        let under_way = self.runs.items_under_way(user, thread_id).await?;
         let page = self.store.list_items(user, thread_id, query).await?;
         let page = page.ok_or(ChatError::NotFound)?;
-        let data = page.data.into_iter().map(|record| record.item);
-        Ok(Page {
-            data: data.filter(|item| !item.kind.is_hidden()).collect(),
-            has_more: page.has_more,
-            after: page.after,
-        })
+        let is_newest = match query.order {
+            Order::Asc => !page.has_more,
+            Order::Desc => query.after.is_none(),
+        };
+        let (has_more, after) = (page.has_more, page.after);
+        let (mut records, newer) = with_under_way(page.data, under_way);
+        if is_newest {
+            let newer = self.not_stored(user, thread_id, newer).await?;
+            match query.order {
+                Order::Asc => records.extend(newer),
+                // They stand beside the page, not in its count: its cursor is that of a stored item.
+                Order::Desc => records = newer.into_iter().rev().chain(records).collect(),
+            }
+        }
+        let data = records.into_iter().map(|record| record.item);
+        Ok(Page { data: data.filter(|item| !item.kind.is_hidden()).collect(), has_more, after })
     }
 
-    /// The whole thread, oldest first.
+    /// Those of the items that no other page has.
+    async fn not_stored(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        items: Vec<ItemRecord>,
+    ) -> Result<Vec<ItemRecord>, ChatError> {
+        let mut kept = Vec::new();
+        for record in items {
+            if self.store.find_item(user, thread_id, record.item.id).await?.is_none() {
+                kept.push(record);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The whole thread, oldest first, with what a live run has written so far.
     pub async fn list_messages(
         &self,
         user: &UserId,
         thread_id: ThreadId,
     ) -> Result<Vec<Message>, ChatError> {
-        let mut messages = Vec::new();
+        let under_way = self.runs.items_under_way(user, thread_id).await?;
+        let mut records = Vec::new();
         let mut after = None;
         loop {
             let query = PageQuery { limit: PORTION, order: Order::Asc, after };
             let page = self.store.list_items(user, thread_id, query).await?;
             let page = page.ok_or(ChatError::NotFound)?;
             after = page.data.last().map(|record| record.item.id);
-            let visible = page.data.into_iter().filter(|record| !record.item.kind.is_hidden());
-            messages.extend(visible.map(Message::from));
+            records.extend(page.data);
             if !page.has_more {
-                return Ok(messages);
+                break;
             }
         }
+        let (mut records, newer) = with_under_way(records, under_way);
+        records.extend(newer);
+        let visible = records.into_iter().filter(|record| !record.item.kind.is_hidden());
+        Ok(visible.map(Message::from).collect())
     }
 
     /// The server's tool calls of a run that has just ended.

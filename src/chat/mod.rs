@@ -7,6 +7,7 @@ mod client_tools;
 pub mod items;
 pub mod messages;
 mod posting;
+mod replay;
 mod retry;
 mod rules;
 pub mod runs;
@@ -20,7 +21,7 @@ use crate::{
     agent::{Agent, AgentError},
     attachments::AttachmentStore,
     protocol::RunId,
-    run::{Runs, StartError},
+    run::{Runs, StartError, WatchError},
     store::{Store, StoreError},
 };
 
@@ -61,6 +62,9 @@ pub enum ChatError {
     /// The thread has a run already.
     #[error("the thread has a run already")]
     RunActive(RunId),
+    /// The run ended too long ago for its events to be read.
+    #[error("the events of this run are no longer kept")]
+    EventsExpired,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -89,6 +93,16 @@ impl From<StartError> for ChatError {
             StartError::TooMany => Self::Overloaded,
             StartError::ShuttingDown => Self::ShuttingDown,
             StartError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<WatchError> for ChatError {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::NotFound => Self::NotFound,
+            WatchError::Expired => Self::EventsExpired,
+            WatchError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -106,12 +106,13 @@ impl ChatService {
                 is_replay: false,
                 events: run.read(0).into(),
             },
-            Started::Before { run_id, thread_id } => Sent {
-                run_id,
-                thread_id,
-                is_replay: true,
-                events: self.watch_run(user, run_id, 0).await?.1,
-            },
+            Started::Before { run_id, thread_id } => {
+                let events = match self.watch_run(user, run_id, 0).await {
+                    Err(ChatError::EventsExpired) => self.retell(user, thread_id, run_id).await?,
+                    watched => watched?.1,
+                };
+                Sent { run_id, thread_id, is_replay: true, events }
+            }
         })
     }
 }

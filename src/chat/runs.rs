@@ -67,7 +67,7 @@ impl ChatService {
         id: RunId,
         after: u64,
     ) -> Result<(ThreadId, RunEvents), ChatError> {
-        self.runs.watch(user, id, after).await?.ok_or(ChatError::NotFound)
+        Ok(self.runs.watch(user, id, after).await?)
     }
 
     /// Stops one of the user's runs. A run that has ended stays as it is.

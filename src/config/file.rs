@@ -1,6 +1,7 @@
 //! `gateway.toml`.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The structured part of the configuration. A member that is not known is an error: a misspelt
 /// one would silently do nothing.
@@ -10,6 +11,9 @@ pub struct ConfigFile {
     /// `[agent]`.
     #[serde(default)]
     pub agent: AgentFile,
+    /// `[[client_tools]]`: tools that run in the user's page.
+    #[serde(default)]
+    pub client_tools: Vec<ClientToolFile>,
 }
 
 /// `[agent]`.
@@ -24,6 +28,27 @@ pub struct AgentFile {
     /// What `inference_options.model` may name, besides the configured model.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Tools that the provider runs itself, as its Responses API takes them: `{ type =
+    /// "web_search" }`.
+    #[serde(default)]
+    pub hosted_tools: Vec<Value>,
+}
+
+/// An entry of `[[client_tools]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientToolFile {
+    /// What the model calls and the page knows it by.
+    pub name: String,
+    /// What the model reads.
+    pub description: String,
+    /// JSON Schema of an object; without one the tool takes no arguments.
+    #[serde(default = "no_arguments")]
+    pub parameters: Value,
+}
+
+fn no_arguments() -> Value {
+    json!({ "type": "object", "properties": {} })
 }
 
 /// What kind of agent answers.

@@ -12,12 +12,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use crate::{
     auth::AuthConfig,
     live::RedisUrl,
-    run::RunLimits,
+    run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, ConfigFile};
+pub use file::{AgentFile, ClientToolFile, ConfigFile};
 use vars::Vars;
 
 /// OpenAI's own API.
@@ -262,7 +262,24 @@ fn limits(vars: &mut Vars<'_>) -> RunLimits {
         run_timeout: vars.duration("CHATKIT_RUN_TIMEOUT", "15m"),
         max_runs: vars.parsed("CHATKIT_MAX_RUNS", "10000", "a number; 0 is no limit"),
         max_runs_per_user: vars.parsed("CHATKIT_MAX_RUNS_PER_USER", "3", "a number; 0 is no limit"),
+        on_disconnect: on_disconnect(vars),
+        events_kept: vars.duration("CHATKIT_EVENTS_KEPT", "15m"),
         ..RunLimits::default()
+    }
+}
+
+fn on_disconnect(vars: &mut Vars<'_>) -> OnDisconnect {
+    const NAME: &str = "CHATKIT_ON_DISCONNECT";
+    let value = vars.text(NAME, "continue");
+    let grace = value.strip_prefix("cancel_after:").map(humantime::parse_duration);
+    match (value.as_str(), grace) {
+        ("continue", _) => OnDisconnect::Continue,
+        ("cancel", _) => OnDisconnect::CANCEL,
+        (_, Some(Ok(grace))) => OnDisconnect::CancelAfter(grace),
+        _ => {
+            vars.problem(NAME, "must be continue, cancel, or cancel_after: with a duration as 30s");
+            OnDisconnect::Continue
+        }
     }
 }
 
@@ -383,5 +400,29 @@ mod tests {
         assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
         assert_eq!(config.file.agent.models, ["a", "b"]);
         assert_eq!(read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(), ["CHATKIT_CONFIG"]);
+    }
+
+    #[test]
+    fn the_file_holds_tools_of_the_page_and_of_the_provider() {
+        let text = r#"
+            [agent]
+            hosted_tools = [{ type = "image_generation", partial_images = 2 }]
+
+            [[client_tools]]
+            name = "get_selection"
+            description = "What the user has selected."
+            parameters = { type = "object", properties = { scope = { type = "string" } } }
+
+            [[client_tools]]
+            name = "reload"
+            description = "Loads the page again."
+        "#;
+
+        let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
+
+        assert_eq!(config.file.agent.hosted_tools[0]["partial_images"], 2);
+        let tools = &config.file.client_tools;
+        assert_eq!(tools[0].parameters["properties"]["scope"]["type"], "string");
+        assert_eq!(tools[1].parameters["type"], "object");
     }
 }

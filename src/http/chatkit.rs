@@ -128,9 +128,9 @@ impl Page<'_> {
 
     fn posting(&self) -> Result<Posting, ApiError> {
         Ok(Posting {
-            // The page's own Stop only closes the connection, which stops nothing here: it is
-            // offered where the helper turns it into a cancel.
-            allow_cancel: self.is_own_client(),
+            // The page's own Stop only closes the connection: it is offered where that stops the
+            // run, or where the helper turns it into a cancel.
+            allow_cancel: self.is_own_client() || self.state.chat.runs().stops_when_left(),
             idempotency: idempotency_key(self.headers, "chatkit", self.body)?,
             on_busy: OnBusy::SupersedeUnwatched,
         })

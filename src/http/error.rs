@@ -29,6 +29,7 @@ pub(super) enum Code {
     RequestTimeout,
     RunActive,
     NotPending,
+    EventsExpired,
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
@@ -53,6 +54,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RunActive | Self::NotPending => StatusCode::CONFLICT,
+            Self::EventsExpired => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -132,6 +134,10 @@ impl From<ChatError> for ApiError {
                 run_id: Some(run),
                 ..Self::new(Code::RunActive, "the thread is being answered; wait or cancel the run")
             },
+            ChatError::EventsExpired => Self::new(
+                Code::EventsExpired,
+                "the run ended too long ago for its events; read its thread",
+            ),
             ChatError::NotPending(what) => Self::new(Code::NotPending, what),
             ChatError::NotSupported(what) => Self::new(Code::NotSupported, what),
             ChatError::AgentFailed(message) => {

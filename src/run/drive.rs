@@ -47,6 +47,8 @@ pub(super) struct Drive {
     limits: RunLimits,
     /// What goes into the next write.
     staged: RunWrite,
+    /// Items that were last kept as streaming, as they were then.
+    unfinished: Vec<ThreadItem>,
     usage: Option<Usage>,
     /// The last event that is stored, or on its way there.
     saved_seq: u64,
@@ -80,6 +82,7 @@ impl Drive {
             lease,
             limits,
             staged,
+            unfinished: Vec::new(),
             usage: None,
             saved_seq: 0,
             confirmed_seq: 0,
@@ -203,6 +206,7 @@ impl Drive {
             ThreadEvent::ItemRemoved { item_id } => {
                 log.hold(&event);
                 self.staged.items.retain(|staged| staged.item.id != item_id);
+                self.unfinished.retain(|unfinished| unfinished.id != item_id);
                 self.staged.removed.push(item_id);
             }
             ThreadEvent::ItemAdded { ref item } if item.kind.is_hidden() => {}
@@ -212,6 +216,10 @@ impl Drive {
 
     fn stage_item(&mut self, item: ThreadItem, status: ItemStatus) {
         self.staged.items.retain(|staged| staged.item.id != item.id);
+        self.unfinished.retain(|unfinished| unfinished.id != item.id);
+        if status == ItemStatus::Streaming {
+            self.unfinished.push(item.clone());
+        }
         self.staged.items.push(ItemWrite { item, status });
     }
 
@@ -365,6 +373,12 @@ impl Drive {
         let closing = Closing::of(&self.run, outcome, &self.staged);
         for item in closing.items {
             self.stage_item(item.item, item.status);
+        }
+        // Nothing streams any more: neither what this run goes on with from an earlier one, nor
+        // what a later one shall go on with.
+        let (_, status) = outcome.statuses();
+        for item in std::mem::take(&mut self.unfinished) {
+            self.stage_item(item, status);
         }
         if let Some(failure) = outcome.failure() {
             self.run.log.hold(&ThreadEvent::Error(failure.event));

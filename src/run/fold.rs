@@ -1,5 +1,7 @@
 //! From events back to items: what a run had under way when it was stopped, or has at the moment.
 
+use serde_json::Value;
+
 use crate::protocol::{
     ItemKind, ItemUpdate, ThreadEvent, ThreadItem,
     item::{AssistantContent, AssistantMessage, GeneratedImage},
@@ -66,6 +68,20 @@ fn update_item(kind: &mut ItemKind, update: ItemUpdate) {
     match (kind, update) {
         (ItemKind::AssistantMessage(message), update) => update_message(message, update),
         (ItemKind::Widget(item), ItemUpdate::WidgetRootUpdated { widget }) => item.widget = widget,
+        (
+            ItemKind::Widget(item),
+            ItemUpdate::WidgetComponentUpdated { component_id, component },
+        ) => {
+            if let Some(found) = find_component(&mut item.widget, &component_id) {
+                *found = component;
+            }
+        }
+        (ItemKind::Widget(item), ItemUpdate::WidgetTextDelta { component_id, delta, .. }) => {
+            let found = find_component(&mut item.widget, &component_id);
+            if let Some(Value::String(value)) = found.and_then(|found| found.get_mut("value")) {
+                value.push_str(&delta);
+            }
+        }
         (ItemKind::Workflow { workflow }, ItemUpdate::WorkflowTaskAdded { task_index, task }) => {
             workflow.tasks.insert(task_index.min(workflow.tasks.len()), task);
         }
@@ -78,8 +94,19 @@ fn update_item(kind: &mut ItemKind, update: ItemUpdate) {
             ItemKind::GeneratedImage { image },
             ItemUpdate::GeneratedImageUpdated { image: GeneratedImage { id, url }, .. },
         ) => *image = Some(GeneratedImage { id, url }),
-        // The text of a widget's component stays as it was when the widget was last whole.
+        // An update that does not fit its item.
         _ => {}
+    }
+}
+
+/// The part of a widget with this id.
+fn find_component<'a>(component: &'a mut Value, id: &str) -> Option<&'a mut Value> {
+    if component.get("id").is_some_and(|found| found == id) {
+        return Some(component);
+    }
+    match component.get_mut("children")? {
+        Value::Array(children) => children.iter_mut().find_map(|child| find_component(child, id)),
+        child => find_component(child, id),
     }
 }
 
@@ -115,9 +142,11 @@ fn part(message: &mut AssistantMessage, index: usize) -> &mut AssistantContent {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use super::*;
     use crate::{
-        protocol::{ItemId, ThreadId, Timestamp},
+        protocol::{ItemId, ThreadId, Timestamp, item::WidgetItem},
         run::log::RunLog,
     };
 
@@ -128,6 +157,26 @@ mod tests {
             created_at: Timestamp::from_seconds(0),
             kind: ItemKind::AssistantMessage(AssistantMessage::default()),
         })
+    }
+
+    #[test]
+    fn a_widget_that_is_not_done_has_the_text_that_was_added_to_it() {
+        let log = RunLog::new();
+        let mut item = message(ItemId::new());
+        let text = |value: &str| json!({ "type": "Text", "id": "t", "value": value });
+        let card = |child: Value| json!({ "type": "Card", "children": [child] });
+        item.kind = ItemKind::Widget(WidgetItem { widget: card(text("a")), copy_text: None });
+        let item_id = item.id;
+        log.append(&ThreadEvent::ItemAdded { item });
+        let component_id = "t".to_owned();
+        let update =
+            ItemUpdate::WidgetTextDelta { component_id, delta: "b".to_owned(), done: false };
+        log.append(&ThreadEvent::ItemUpdated { item_id, update });
+
+        let items = OpenItems::of(&log.segments()).into_vec();
+
+        let ItemKind::Widget(widget) = &items[0].kind else { panic!("{items:?}") };
+        assert_eq!(widget.widget, card(text("ab")));
     }
 
     #[test]

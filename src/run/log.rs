@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use tokio::sync::watch;
 
 use crate::{
     protocol::{ItemId, ThreadEvent},
@@ -33,6 +34,8 @@ const READ_LIMIT: usize = 64 * 1024;
 pub struct RunLog {
     // A standard mutex: it is held for a copy of a few bytes and never over an await.
     state: Mutex<State>,
+    /// How many read it at the moment, for whoever waits for that to change.
+    reader_count: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -163,7 +166,25 @@ impl RunLog {
 
     /// How many read it at the moment.
     pub fn reader_count(&self) -> usize {
-        self.state().readers.count()
+        *self.reader_count.borrow()
+    }
+
+    /// The same as it changes.
+    pub(super) fn watch_readers(&self) -> watch::Receiver<usize> {
+        self.reader_count.subscribe()
+    }
+
+    fn join(&self) -> usize {
+        let mut state = self.state();
+        let id = state.readers.join();
+        self.reader_count.send_replace(state.readers.count());
+        id
+    }
+
+    fn leave(&self, id: usize) {
+        let mut state = self.state();
+        state.readers.leave(id);
+        self.reader_count.send_replace(state.readers.count());
     }
 
     /// The events numbered above `after`, in the form in which they are stored.
@@ -179,6 +200,14 @@ impl RunLog {
     /// A copy of all segments, for folding them into items.
     pub(super) fn segments(&self) -> Vec<Segment> {
         self.state().segments.clone()
+    }
+
+    /// The same, less what is held back.
+    pub(super) fn visible_segments(&self) -> Vec<Segment> {
+        let state = self.state();
+        let visible =
+            state.segments.partition_point(|segment| segment.first_seq() <= state.visible_seq);
+        state.segments[..visible].to_vec()
     }
 }
 
@@ -263,7 +292,7 @@ pub struct LogReader {
 impl LogReader {
     /// Reads what is numbered above `after`.
     pub fn new(log: Arc<RunLog>, after: u64) -> Self {
-        let id = log.state().readers.join();
+        let id = log.join();
         Self { log, id, after }
     }
 
@@ -301,7 +330,7 @@ impl LogReader {
 
 impl Drop for LogReader {
     fn drop(&mut self) {
-        self.log.state().readers.leave(self.id);
+        self.log.leave(self.id);
     }
 }
 

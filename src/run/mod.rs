@@ -11,10 +11,12 @@
 //! | `drive` | the task that owns a run |
 //! | `log`, `segment`, `readers` | a run's events in memory, for any number of readers |
 //! | `writer` | commits for all runs, many at a time |
+//! | `disconnect` | what becomes of a run that nobody watches any more |
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
+//! | `under_way` | items that are not done, as far as they have come |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
 //! | `titling` | a thread's title, beside its first answer |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
@@ -26,6 +28,7 @@
 
 mod chunk;
 mod closing;
+mod disconnect;
 mod drive;
 mod escape;
 mod feeder;
@@ -41,6 +44,7 @@ mod relay;
 mod segment;
 mod slots;
 mod titling;
+mod under_way;
 mod writer;
 
 use std::{
@@ -66,6 +70,7 @@ use crate::{
     },
 };
 
+pub use disconnect::OnDisconnect;
 use drive::Drive;
 use feeder::Feeder;
 use follow::Follows;
@@ -73,7 +78,7 @@ use keys::KeyQueue;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
 pub use outcome::StopReason;
-pub use relay::RunEvents;
+pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
 use slots::{Slot, Slots};
 use writer::Writer;
@@ -81,7 +86,7 @@ use writer::Writer;
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Bounds of runs.
+/// Bounds of runs, and what becomes of them.
 #[derive(Clone, Copy, Debug)]
 pub struct RunLimits {
     /// How long one may take.
@@ -92,6 +97,10 @@ pub struct RunLimits {
     pub max_runs: usize,
     /// How many of one user; 0 is no limit.
     pub max_runs_per_user: usize,
+    /// What becomes of one when its last reader has gone.
+    pub on_disconnect: OnDisconnect,
+    /// How long after its end its events can be had.
+    pub events_kept: Duration,
 }
 
 impl Default for RunLimits {
@@ -101,6 +110,8 @@ impl Default for RunLimits {
             max_output_bytes: 16 * 1024 * 1024,
             max_runs: 10_000,
             max_runs_per_user: 3,
+            on_disconnect: OnDisconnect::Continue,
+            events_kept: Duration::from_mins(15),
         }
     }
 }
@@ -339,6 +350,9 @@ impl Runs {
         }
         self.begin_feed(&live, &lease);
         self.begin_title(&live, &request, &thread);
+        if let OnDisconnect::CancelAfter(grace) = self.inner.limits.on_disconnect {
+            self.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
+        }
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);
         let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
@@ -449,10 +463,29 @@ impl Runs {
         self.inner.live.tell(&Signal::Cancel(id)).await;
     }
 
+    /// The run that another process has in one of the user's threads.
+    async fn find_run_elsewhere(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+    ) -> Result<Option<RunId>, StoreError> {
+        if self.inner.store.kind() == "sqlite" {
+            // There is no other process.
+            return Ok(None);
+        }
+        let thread = self.inner.store.find_thread(user, thread_id).await?;
+        Ok(thread.and_then(|thread| thread.active_run_id))
+    }
+
     /// How many runs live in this process, and how many readers they have.
     pub fn counts(&self) -> (usize, usize) {
         let live = self.live();
         (live.len(), live.values().map(|run| run.reader_count()).sum())
+    }
+
+    /// Whether a client that closes its connection stops its run at once.
+    pub fn stops_when_left(&self) -> bool {
+        self.inner.limits.on_disconnect == OnDisconnect::CANCEL
     }
 
     /// Whether new runs are refused.

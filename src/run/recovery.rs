@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crate::{
     live::Entry,
-    protocol::{RunId, ThreadEvent, Timestamp},
+    protocol::{Order, RunId, ThreadEvent, Timestamp},
     store::{
-        StoreError,
-        record::{EventChunk, ItemStatus, RunEnd, RunRecord, RunStatus, RunWrite},
+        PageQuery, Store, StoreError,
+        record::{
+            EventChunk, ItemRecord, ItemStatus, ItemWrite, RunEnd, RunRecord, RunStatus, RunWrite,
+        },
     },
 };
 
@@ -26,6 +28,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many runs are taken over at a time.
 const AT_ONCE: usize = 64;
+/// How many of a thread's newest items are looked through for such as a run may have gone on with.
+const NEWEST: usize = 50;
 /// Readers may have seen events that the dead process had not stored yet. What is told of the end
 /// gets numbers that lie behind any of those.
 const SEQ_GAP: u64 = 1_000_000;
@@ -81,6 +85,7 @@ async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
     let mut write = RunWrite::new(run.id, run.thread_id, runs.lease(run.lease_token));
     write.events = Some(error_chunk(seq, &ThreadEvent::Error(failure.event)));
     write.items = closing::kept(OpenItems::of(&segments).into_vec(), ItemStatus::Interrupted);
+    write.items.extend(left_streaming(store, &run, &write.items).await?);
     write.end = Some(RunEnd {
         status: RunStatus::Interrupted,
         error: Some(failure.error),
@@ -97,9 +102,26 @@ async fn interrupt(runs: &Runs, run: RunRecord) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What the run went on with from an earlier one and left as streaming: its events do not hold it.
+async fn left_streaming(
+    store: &dyn Store,
+    run: &RunRecord,
+    known: &[ItemWrite],
+) -> Result<Vec<ItemWrite>, StoreError> {
+    let query = PageQuery { limit: NEWEST, order: Order::Desc, after: None };
+    let Some(page) = store.list_items(&run.user_id, run.thread_id, query).await? else {
+        return Ok(Vec::new());
+    };
+    let is_left = |record: &ItemRecord| {
+        record.status == ItemStatus::Streaming
+            && known.iter().all(|known| known.item.id != record.item.id)
+    };
+    let left = page.data.into_iter().filter(is_left).map(|record| record.item);
+    Ok(left.map(|item| ItemWrite { item, status: ItemStatus::Interrupted }).collect())
+}
+
 fn error_chunk(seq: u64, event: &ThreadEvent) -> EventChunk {
-    let json = serde_json::to_vec(event).expect("events are plain data with string keys");
-    let segment = Segment::Event { seq, json: json.into() };
+    let segment = Segment::event(seq, event);
     EventChunk { first_seq: seq, last_seq: seq, payload: chunk::encode(&[segment], seq - 1) }
 }
 

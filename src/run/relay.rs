@@ -11,12 +11,11 @@ use std::{
     time::Duration,
 };
 
-use async_stream::stream;
 use bytes::BytesMut;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 
 use crate::{
-    protocol::{RunId, ThreadId, UserId},
+    protocol::{RunId, ThreadEvent, ThreadId, Timestamp, UserId},
     store::{Store, StoreError, record::RunRecord},
 };
 
@@ -86,26 +85,52 @@ impl From<LogReader> for RunEvents {
     }
 }
 
+impl RunEvents {
+    /// These events and then the end, numbered from 1.
+    pub(crate) fn of(events: &[ThreadEvent]) -> Self {
+        let segments = (1..).zip(events).map(|(seq, event)| Segment::event(seq, event)).collect();
+        let segments = Box::pin(stream::iter([segments]));
+        Self { source: Source::Stored { segments, after: 0 } }
+    }
+}
+
+/// Why there are no events of a run to be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// It is not the user's.
+    #[error("no such run")]
+    NotFound,
+    /// It ended too long ago.
+    #[error("the events of this run are no longer kept")]
+    Expired,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Runs {
-    /// The thread of the user's run, and a reader of the run's events above `after`; `None` when
-    /// it is not the user's.
+    /// The thread of the user's run, and a reader of the run's events above `after`.
     pub async fn watch(
         &self,
         user: &UserId,
         id: RunId,
         after: u64,
-    ) -> Result<Option<(ThreadId, RunEvents)>, StoreError> {
+    ) -> Result<(ThreadId, RunEvents), WatchError> {
         if let Some(run) = self.find_live(id).filter(|run| run.user_id == *user) {
-            return Ok(Some((run.thread_id, run.read(after).into())));
+            return Ok((run.thread_id, run.read(after).into()));
         }
-        let Some(run) = self.inner.store.find_run(user, id).await? else { return Ok(None) };
+        let run = self.inner.store.find_run(user, id).await?.ok_or(WatchError::NotFound)?;
+        let kept_since = Timestamp::now().minus(self.inner.limits.events_kept);
+        if run.ended_at.is_some_and(|ended_at| ended_at < kept_since) {
+            return Err(WatchError::Expired);
+        }
         let thread_id = run.thread_id;
         if let Some((reader, interest)) = self.inner.follows.read(&run, after) {
             let source = Source::Mirrored(reader, interest);
-            return Ok(Some((thread_id, RunEvents { source })));
+            return Ok((thread_id, RunEvents { source }));
         }
         let segments = Box::pin(stored(self.inner.store.clone(), run, after));
-        Ok(Some((thread_id, RunEvents { source: Source::Stored { segments, after } })))
+        Ok((thread_id, RunEvents { source: Source::Stored { segments, after } }))
     }
 }
 
@@ -115,7 +140,7 @@ fn stored(
     run: RunRecord,
     mut after: u64,
 ) -> impl Stream<Item = Vec<Segment>> + Send {
-    stream! {
+    async_stream::stream! {
         let mut is_ended = run.status.is_terminal();
         loop {
             match read_chunks(&*store, run.id, after).await {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::protocol::{ItemId, RunId};
+use crate::protocol::{ItemId, RunId, ThreadEvent};
 
 use super::escape::escape_into;
 
@@ -38,6 +38,12 @@ pub(super) struct TextSegment {
 }
 
 impl Segment {
+    /// An event with its number.
+    pub(super) fn event(seq: u64, event: &ThreadEvent) -> Self {
+        let json = serde_json::to_vec(event).expect("events are plain data with string keys");
+        Self::Event { seq, json: json.into() }
+    }
+
     pub(super) fn first_seq(&self) -> u64 {
         match self {
             Self::Event { seq, .. } => *seq,

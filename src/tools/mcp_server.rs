@@ -142,7 +142,7 @@ impl ServerHandler for McpServer {
         if self.registry.find(&request.name).is_none() {
             return Err(ErrorData::invalid_params(format!("unknown tool: {}", request.name), None));
         }
-        let context = ToolContext { user_id, cancel: context.ct };
+        let context = ToolContext::new(user_id, context.ct);
         let arguments = request.arguments.unwrap_or_default();
         let output =
             self.registry.call_with(&context, &request.name, arguments, DEFAULT_TIMEOUT).await;

@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`registry`] | the tools there are, and the bounded call |
+//! | [`display`] | what a tool shows in the thread while it runs |
 //! | [`arguments`] | a tool's arguments as a struct: schema and parsing |
 //! | [`tasks`] | the tools of the caller's task list |
 //! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
@@ -14,6 +15,7 @@
 //! | [`mcp_server`] | the tools for any MCP client |
 
 pub mod arguments;
+pub mod display;
 pub mod mcp_server;
 pub mod registry;
 pub mod task_rules;
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::protocol::UserId;
 
+pub use display::{Display, Shown, ShownTask};
 pub use registry::{RegistryError, ToolRegistry};
 
 /// A tool.
@@ -67,6 +70,15 @@ pub struct ToolContext {
     pub user_id: UserId,
     /// Cancelled when the run is, and when the call's time is up.
     pub cancel: CancellationToken,
+    /// Where it can show what it does.
+    pub display: Display,
+}
+
+impl ToolContext {
+    /// A call for this user that shows nothing.
+    pub fn new(user_id: UserId, cancel: CancellationToken) -> Self {
+        Self { user_id, cancel, display: Display::default() }
+    }
 }
 
 /// What a tool gives the model.

@@ -122,7 +122,7 @@ async fn run(
     let cancel = context.cancel.child_token();
     // What a tool has handed to other tasks ends with the call, however the call ends.
     let _guard = cancel.clone().drop_guard();
-    let context = ToolContext { user_id: context.user_id.clone(), cancel: cancel.clone() };
+    let context = ToolContext { cancel: cancel.clone(), ..context.clone() };
     // The block makes a panic before the first await one of the future too.
     let call = AssertUnwindSafe(async { tool.call(&context, arguments).await }).catch_unwind();
     tokio::select! {
@@ -144,7 +144,8 @@ async fn run(
     }
 }
 
-fn is_valid_name(name: &str) -> bool {
+/// Whether the models' APIs take it as the name of a tool.
+pub(crate) fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

@@ -11,6 +11,7 @@
 mod answer;
 pub mod chat_completions;
 pub mod client;
+mod event;
 mod event_source;
 mod json;
 mod provider_error;
@@ -21,7 +22,7 @@ use std::{pin::Pin, time::Duration};
 use futures_util::Stream;
 use serde_json::Value;
 
-use crate::{protocol::Annotation, store::record::Usage};
+pub use event::{FinishReason, FunctionCall, HostedCall, MessagePart, ModelEvent, WebSource};
 
 /// An error of the layer below, kept for the log and never shown to users.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -47,6 +48,9 @@ pub struct ModelRequest {
     pub input: Vec<InputItem>,
     /// What it may call.
     pub tools: Vec<FunctionTool>,
+    /// The provider's own tools that it may use, as the Responses API takes them; other dialects
+    /// skip them.
+    pub hosted_tools: Vec<Value>,
     /// Same key, same cache at the provider: the thread's id.
     pub cache_key: Option<String>,
     /// Whose request it is, hashed.
@@ -85,6 +89,9 @@ pub enum InputItem {
     },
     /// A reasoning item of the Responses API, to be sent back as it came; other dialects skip it.
     Reasoning(Value),
+    /// A call of one of the provider's own tools, to be sent back as it came in the same run, since
+    /// reasoning may stand before it; other dialects skip it.
+    Hosted(Value),
 }
 
 impl InputItem {
@@ -115,140 +122,6 @@ pub struct FunctionTool {
     pub description: String,
     /// JSON Schema of an object.
     pub parameters: Value,
-}
-
-/// What a model says, one step at a time.
-///
-/// `index` names an output item of this answer: items begin in rising order and may interleave.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ModelEvent {
-    /// A message begins.
-    MessageStarted {
-        /// Which output item.
-        index: usize,
-    },
-    /// A part of a message begins; refusals are parts like others.
-    PartStarted {
-        /// Which output item.
-        index: usize,
-        /// Which part of it.
-        part: usize,
-        /// Mostly empty.
-        text: String,
-    },
-    /// Text of a part, refusals included. Never empty.
-    TextDelta {
-        /// Which output item.
-        index: usize,
-        /// Which part of it.
-        part: usize,
-        /// To be appended.
-        delta: String,
-    },
-    /// A citation.
-    Annotation {
-        /// Which output item.
-        index: usize,
-        /// Which part of it.
-        part: usize,
-        /// The citation.
-        annotation: Box<Annotation>,
-    },
-    /// A part is whole. Its text replaces what was joined from deltas.
-    PartDone {
-        /// Which output item.
-        index: usize,
-        /// Which part of it.
-        part: usize,
-        /// The whole text.
-        text: String,
-    },
-    /// A message is whole. Its parts replace what came before.
-    MessageDone {
-        /// Which output item.
-        index: usize,
-        /// Its parts.
-        parts: Vec<MessagePart>,
-        /// To be sent back in the next turn.
-        phase: Option<String>,
-    },
-    /// The model begins to reason.
-    ReasoningStarted {
-        /// Which output item.
-        index: usize,
-    },
-    /// A piece of a summary of the model's thoughts. Never empty.
-    ReasoningDelta {
-        /// Which output item.
-        index: usize,
-        /// Which summary.
-        part: usize,
-        /// To be appended.
-        delta: String,
-    },
-    /// A summary is whole.
-    ReasoningPartDone {
-        /// Which output item.
-        index: usize,
-        /// Which summary.
-        part: usize,
-        /// The whole summary.
-        text: String,
-    },
-    /// The model has reasoned.
-    ReasoningDone {
-        /// Which output item.
-        index: usize,
-        /// The item, to be sent back in the next turn of the same run; `None` where the dialect
-        /// has no such thing.
-        item: Option<Value>,
-    },
-    /// A function call, whole: it may be run once the answer has [finished](Self::Finished).
-    FunctionCall {
-        /// Which output item.
-        index: usize,
-        /// The call.
-        call: FunctionCall,
-    },
-    /// The answer is whole: the last event.
-    Finished {
-        /// Why it ended.
-        reason: FinishReason,
-        /// Tokens used, when the server says so.
-        usage: Option<Usage>,
-    },
-}
-
-/// A part of a whole message.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MessagePart {
-    /// The text.
-    pub text: String,
-    /// Its citations.
-    pub annotations: Vec<Annotation>,
-}
-
-/// A call that the model wants made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionCall {
-    /// Links it with its output; made up when the server gave none.
-    pub call_id: String,
-    /// The function.
-    pub name: String,
-    /// JSON text as the model wrote it, `{}` for none; whether it is an object is for the caller
-    /// to see.
-    pub arguments: String,
-}
-
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FinishReason {
-    /// The model was done, or wants its calls made.
-    Complete,
-    /// It reached a limit of tokens: the text is cut short, calls are void.
-    Length,
-    /// A filter of the provider cut it short: calls are void.
-    ContentFilter,
 }
 
 /// Why a model did not answer, or not to the end. What the provider said is for the log, not for

@@ -12,7 +12,10 @@ use futures_util::stream;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
-use crate::names::NEW_THREAD;
+use crate::{
+    bridge_agent::{self, RunStep},
+    names::NEW_THREAD,
+};
 
 /// Answers each user by the script of that user's name.
 #[derive(Default)]
@@ -64,6 +67,12 @@ enum Step {
         /// Whether the handler gave the states one by one.
         #[serde(default = "yes")]
         generator: bool,
+    },
+    /// A model run.
+    Run {
+        #[serde(rename = "responses_run")]
+        steps: Vec<RunStep>,
+        partial_images: Option<u32>,
     },
     Named(NamedStep),
 }
@@ -168,6 +177,11 @@ fn play(turn: Turn, steps: Vec<Step>, sender: Option<ThreadItem>) -> AgentStream
                 Step::Widget { states, copy_text, generator: false } => {
                     for widget in states {
                         yield turn.widget(widget, copy_text.clone()).into();
+                    }
+                }
+                Step::Run { steps, partial_images } => {
+                    for await event in bridge_agent::play(turn.clone(), steps, partial_images) {
+                        yield event?;
                     }
                 }
                 Step::Named(NamedStep::Event(event)) => yield (*event).into(),

@@ -13,26 +13,22 @@ fn every_recording_stands_in_the_table_once() {
     let count = |is_it: fn(&State) -> bool| FLOWS.iter().filter(|(_, state)| is_it(state)).count();
 
     println!(
-        "{} recordings: {} equal, {} different on purpose, {} not yet",
+        "{} recordings: {} equal, {} different on purpose",
         FLOWS.len(),
         count(|state| matches!(state, State::Equal)),
         count(|state| matches!(state, State::Different { .. })),
-        count(|state| matches!(state, State::NotYet { .. })),
     );
     assert_eq!(listed.len(), FLOWS.len(), "a flow stands in the table twice");
     assert_eq!(listed, all_names());
 }
 
 #[test]
-fn the_documentation_names_every_flow_that_differs_or_is_not_played_yet() {
+fn the_documentation_names_every_flow_that_differs() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/differences.md");
     let page = fs::read_to_string(page).unwrap();
     for (flow, state) in FLOWS {
-        let (reason, heading) = match state {
-            State::Equal => continue,
-            State::Different { reason, .. } => (reason, "## Different on purpose"),
-            State::NotYet { lacks } => (lacks, "## Not yet"),
-        };
+        let State::Different { reason, .. } = state else { continue };
+        let heading = "## Different on purpose";
         let (_, section) = page.split_once(heading).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let number = flow.split('-').next().unwrap();

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::names::{Names, is_made_up, map_words};
+use crate::names::{Names, map_words};
 
 /// Which side a text comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,28 @@ pub(crate) struct Normal<'a> {
     names: &'a Names,
     given_times: &'a BTreeSet<String>,
     made_up: HashMap<String, usize>,
+    /// Their numbers once changes were made.
+    renumbered: HashMap<String, usize>,
 }
 
 impl<'a> Normal<'a> {
     pub(crate) fn new(side: Side, names: &'a Names, given_times: &'a BTreeSet<String>) -> Self {
-        Self { side, names, given_times, made_up: HashMap::new() }
+        Self { side, names, given_times, made_up: HashMap::new(), renumbered: HashMap::new() }
     }
 
     /// A text, which may be that of a stream.
     pub(crate) fn text(&mut self, text: &str) -> String {
         map_words(text, |word| self.word(word))
+    }
+
+    /// A text in the common form after changes, which may have brought further made up
+    /// identifiers, `new-` and any word, or have taken some away.
+    pub(crate) fn renumber(&mut self, text: &str) -> String {
+        map_words(text, |word| {
+            word.strip_prefix("new-")?;
+            let next = self.renumbered.len() + 1;
+            Some(format!("new-{}", self.renumbered.entry(word.to_owned()).or_insert(next)))
+        })
     }
 
     fn word(&mut self, word: &str) -> Option<String> {
@@ -47,7 +59,7 @@ impl<'a> Normal<'a> {
             return Some(self.address(word));
         }
         match self.side {
-            Side::Recorded => is_made_up(word).then(|| self.new_name(word)),
+            Side::Recorded => self.names.is_made_up(word).then(|| self.new_name(word)),
             Side::Ours => {
                 let id = Uuid::try_parse(word).ok()?;
                 let known = self.names.of_id(id).map(str::to_owned);

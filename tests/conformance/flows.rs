@@ -7,8 +7,6 @@ pub(crate) enum State {
     Equal,
     /// Another result on purpose; `docs/differences.md` says more.
     Different { reason: &'static str, expected: Expected },
-    /// The gateway lacks something.
-    NotYet { lacks: &'static str },
 }
 
 /// A result that differs from the recorded one on purpose.
@@ -47,9 +45,12 @@ pub(crate) enum Change {
 }
 
 use Change::{Added, AtEnd, Before, Instead, Without};
-use State::{Equal, NotYet};
+use State::Equal;
 
 const NONE: Changes = Changes { widgets_as_given: false, answer: &[], store: &[] };
+
+/// The line with which the message of a model run begins.
+const FIRST_MESSAGE: &str = r#""type":"assistant_message","content":[]}"#;
 
 /// Widgets come back as they were given.
 const WIDGETS_AS_GIVEN: State = changed(
@@ -64,8 +65,6 @@ const NOT_PENDING: State =
 const NOT_SUPPORTED: State =
     refused("what the server does not support is told so", 400, "not_supported");
 const INVALID: State = refused("an invalid request is told so", 400, "invalid_request");
-const MODEL_EVENTS: State = NotYet { lacks: "the recorded model events as an agent's input" };
-const MODEL_INPUT: State = NotYet { lacks: "a comparison of the model's input" };
 
 const fn refused(reason: &'static str, status: u16, code: &'static str) -> State {
     State::Different { reason, expected: Expected::Refused { status, code } }
@@ -253,21 +252,106 @@ pub(crate) const FLOWS: &[(&str, State)] = &[
     ("76-bad-enum", INVALID),
     ("77-unknown-thread-stream", UNKNOWN_THREAD),
     ("78-extra-fields-ignored", Equal),
-    ("80-bridge-text-and-citations", MODEL_EVENTS),
-    ("81-bridge-reasoning-workflow", MODEL_EVENTS),
-    ("82-bridge-image-generation", MODEL_EVENTS),
-    ("83-bridge-client-tool-call", MODEL_EVENTS),
-    ("84-bridge-web-and-file-search-ignored", MODEL_EVENTS),
-    ("85-bridge-refusal", MODEL_EVENTS),
-    ("86-bridge-guardrail", MODEL_EVENTS),
-    ("87-bridge-tool-events", MODEL_EVENTS),
-    ("88-bridge-explicit-workflow", MODEL_EVENTS),
-    ("89-bridge-workflow-left-open", MODEL_EVENTS),
-    ("90-bridge-workflow-resumed", MODEL_EVENTS),
-    ("91-bridge-run-fails", MODEL_EVENTS),
-    ("a1-input-text-turns", MODEL_INPUT),
-    ("a2-input-tags-quote-attachments", MODEL_INPUT),
-    ("a3-input-tag-without-converter", MODEL_INPUT),
-    ("a4-input-tools-hidden-misc", MODEL_INPUT),
-    ("a5-input-hidden-not-text", MODEL_INPUT),
+    ("80-bridge-text-and-citations", Equal),
+    ("81-bridge-reasoning-workflow", Equal),
+    ("82-bridge-image-generation", Equal),
+    ("83-bridge-client-tool-call", Equal),
+    (
+        "84-bridge-web-and-file-search-ignored",
+        changed(
+            "the provider's searches are shown as tasks of a workflow",
+            Changes {
+                answer: &[
+                    Before(
+                        FIRST_MESSAGE,
+                        r#"data: {"type":"thread.item.added","item":{"id":"new-workflow","thread_id":"thr_a","created_at":"now","type":"workflow","workflow":{"type":"custom","tasks":[],"expanded":false}}}"#,
+                    ),
+                    Before(
+                        FIRST_MESSAGE,
+                        r#"data: {"type":"thread.item.updated","item_id":"new-workflow","update":{"type":"workflow.task.added","task_index":0,"task":{"status_indicator":"loading","type":"web_search","title_query":"acme","queries":["acme"],"sources":[]}}}"#,
+                    ),
+                    Before(
+                        FIRST_MESSAGE,
+                        r#"data: {"type":"thread.item.updated","item_id":"new-workflow","update":{"type":"workflow.task.updated","task_index":0,"task":{"status_indicator":"complete","type":"web_search","title_query":"acme","queries":["acme"],"sources":[]}}}"#,
+                    ),
+                    Before(
+                        FIRST_MESSAGE,
+                        r#"data: {"type":"thread.item.updated","item_id":"new-workflow","update":{"type":"workflow.task.added","task_index":1,"task":{"status_indicator":"loading","type":"file","title":"acme","sources":[]}}}"#,
+                    ),
+                    Before(
+                        FIRST_MESSAGE,
+                        r#"data: {"type":"thread.item.done","item":{"id":"new-workflow","thread_id":"thr_a","created_at":"now","type":"workflow","workflow":{"type":"custom","tasks":[{"status_indicator":"complete","type":"web_search","title_query":"acme","queries":["acme"],"sources":[]},{"status_indicator":"complete","type":"file","title":"acme","sources":[]}],"summary":{"duration":1},"expanded":false}}}"#,
+                    ),
+                ],
+                store: &[Before(
+                    r#""text":"Hello","type":"output_text""#,
+                    r#"{"id":"new-workflow","thread_id":"thr_a","created_at":"now","type":"workflow","workflow":{"type":"custom","tasks":[{"status_indicator":"complete","type":"web_search","title_query":"acme","queries":["acme"],"sources":[]},{"status_indicator":"complete","type":"file","title":"acme","sources":[]}],"summary":{"duration":1},"expanded":false}}"#,
+                )],
+                ..NONE
+            },
+        ),
+    ),
+    (
+        "85-bridge-refusal",
+        changed(
+            "a refusal is text like any other, and streamed like it",
+            Changes {
+                answer: &[
+                    Before(
+                        r#""text":"I can't.""#,
+                        r#"data: {"type":"thread.item.updated","item_id":"new-2","update":{"type":"assistant_message.content_part.text_delta","content_index":0,"delta":"I can't"}}"#,
+                    ),
+                    Before(
+                        r#""type":"thread.item.done","item":{"id":"new-2""#,
+                        r#"data: {"type":"thread.item.updated","item_id":"new-2","update":{"type":"assistant_message.content_part.done","content_index":0,"content":{"annotations":[],"text":"I can't.","type":"output_text"}}}"#,
+                    ),
+                ],
+                ..NONE
+            },
+        ),
+    ),
+    ("86-bridge-guardrail", Equal),
+    ("87-bridge-tool-events", WIDGETS_AS_GIVEN),
+    ("88-bridge-explicit-workflow", Equal),
+    ("89-bridge-workflow-left-open", Equal),
+    (
+        "90-bridge-workflow-resumed",
+        changed(
+            "a workflow that is gone on with stays one item, in its place",
+            Changes {
+                store: &[
+                    Without(r#""content":"Only thought."}],"expanded""#),
+                    Without(r#""content":"More.""#),
+                    Before(
+                        r#""type":"client_tool_call""#,
+                        r#"{"id":"wf_1","thread_id":"thr_a","created_at":"2025-03-04T05:05:50.678901Z","type":"workflow","workflow":{"type":"reasoning","tasks":[{"status_indicator":"none","type":"thought","content":"Only thought."},{"status_indicator":"none","type":"thought","content":"More."}],"summary":{"duration":11},"expanded":false}}"#,
+                    ),
+                ],
+                ..NONE
+            },
+        ),
+    ),
+    (
+        "91-bridge-run-fails",
+        changed(
+            "a partial answer is kept when the run fails",
+            Changes {
+                store: &[Added(
+                    r#"{"id":"new-2","thread_id":"thr_a","created_at":"now","type":"assistant_message","content":[{"annotations":[],"text":"Hello","type":"output_text"}]}"#,
+                )],
+                ..NONE
+            },
+        ),
+    ),
+    ("a1-input-text-turns", Equal),
+    ("a2-input-tags-quote-attachments", Equal),
+    (
+        "a3-input-tag-without-converter",
+        changed("a tag needs no converter: the model is told its id, name and data", NONE),
+    ),
+    ("a4-input-tools-hidden-misc", WIDGETS_AS_GIVEN),
+    (
+        "a5-input-hidden-not-text",
+        changed("hidden context needs no converter: the model is told its JSON", NONE),
+    ),
 ];

@@ -4,8 +4,9 @@
 //! a recording starts with or scripts get a UUID each. Those that a server makes up are compared
 //! by the order in which they appear.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 /// What the SDK puts before its identifiers.
@@ -17,23 +18,40 @@ pub(crate) const NEW_THREAD: &str = "thr_00000001";
 /// The names of one play of a flow, and their UUIDs.
 pub(crate) struct Names {
     ids: BTreeMap<String, Uuid>,
+    /// Identifiers of the model, which the SDK takes for items; ours are made up.
+    of_model: BTreeSet<String>,
 }
 
 impl Names {
     /// Those in the texts of a recording.
     pub(crate) fn of(texts: &[&str]) -> Self {
+        let mut of_model = BTreeSet::new();
+        for text in texts {
+            collect_model_ids(&serde_json::from_str(text).unwrap_or_default(), &mut of_model);
+        }
         let mut ids = BTreeMap::new();
         for word in texts.iter().flat_map(|text| text.split('"')) {
-            if is_name(word) && !is_made_up(word) {
+            if is_name(word) && !is_made_up(word) && !of_model.contains(word) {
                 ids.entry(word.to_owned()).or_insert_with(Uuid::now_v7);
             }
         }
-        Self { ids }
+        Self { ids, of_model }
     }
 
     /// A text of the recording, with our identifiers.
     pub(crate) fn to_ours(&self, text: &str) -> String {
         map_words(text, |word| self.ids.get(word).map(Uuid::to_string))
+    }
+
+    /// A text of the gateway, with the recording's identifiers.
+    pub(crate) fn to_theirs(&self, text: &str) -> String {
+        let ids = self.ids.iter();
+        ids.fold(text.to_owned(), |text, (name, id)| text.replace(&id.to_string(), name))
+    }
+
+    /// Whether it stands for an identifier that the gateway makes up.
+    pub(crate) fn is_made_up(&self, word: &str) -> bool {
+        is_made_up(word) || self.of_model.contains(word)
     }
 
     /// The recording's name of an identifier.
@@ -42,8 +60,26 @@ impl Names {
     }
 }
 
+/// Those of messages and calls that the model's events carry.
+fn collect_model_ids(value: &Value, ids: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let is_item = matches!(name.as_str(), "item" | "raw_item")
+                    && matches!(member["type"].as_str(), Some("message" | "function_call"));
+                if let Some(id) = member["id"].as_str().filter(|_| is_item) {
+                    ids.insert(id.to_owned());
+                }
+                collect_model_ids(member, ids);
+            }
+        }
+        Value::Array(entries) => entries.iter().for_each(|entry| collect_model_ids(entry, ids)),
+        _ => {}
+    }
+}
+
 /// Whether the SDK made the name up while it was recorded.
-pub(crate) fn is_made_up(word: &str) -> bool {
+fn is_made_up(word: &str) -> bool {
     let number = word.split_once('_').map_or("", |(_, number)| number);
     is_name(word) && number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

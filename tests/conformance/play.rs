@@ -226,7 +226,6 @@ impl Play {
                 check_refusal(&answer, status, code)?;
                 same("the store", &before, &after)
             }
-            State::NotYet { .. } => Ok(()),
         }
     }
 
@@ -278,7 +277,7 @@ impl Play {
             ),
             Poster::Helper => events,
         };
-        Changes::make(changes.answer, &self.given_widgets(&events, changes))
+        recorded.renumber(&Changes::make(changes.answer, &self.given_widgets(&events, changes)))
     }
 
     /// What must be stored, in the form of [`Self::stored`].
@@ -289,7 +288,7 @@ impl Play {
         let entries = entries.into_iter().flatten().flatten().cloned();
         let lines: Vec<String> = entries.map(|entry| without_metadata(entry).to_string()).collect();
         let expected = self.given_widgets(&recorded.text(&lines.join("\n")), changes);
-        Changes::make(changes.store, &expected)
+        recorded.renumber(&Changes::make(changes.store, &expected))
     }
 
     fn given_widgets(&self, recorded: &str, changes: &Changes) -> String {

@@ -6,6 +6,7 @@ use crate::{
     agent::ScriptedAgent,
     files::ScriptedFiles,
     flows::{FLOWS, State},
+    model_input::INPUTS,
     play::{Play, Poster},
     recording::Recorded,
     server::TestServer,
@@ -86,9 +87,8 @@ async fn a_thread_that_is_set_to_what_it_was_is_not_sent_again() {
 /// Each flow as a page plays it, and each stream as the gateway's own client does, too.
 pub(crate) fn plays() -> Vec<(Play, State)> {
     let mut plays = Vec::new();
-    let flows = FLOWS
-        .iter()
-        .filter(|(flow, state)| !matches!(state, State::NotYet { .. }) && !STOPPED.contains(flow));
+    let is_elsewhere = |flow| STOPPED.contains(flow) || INPUTS.contains(flow);
+    let flows = FLOWS.iter().filter(|(flow, _)| !is_elsewhere(flow));
     for (flow, state) in flows {
         let play = Play::new(flow, Poster::Page);
         let stream = match &play.recording.answer {

@@ -22,9 +22,9 @@ fn is_widget_member(name: &str, value: &Value) -> bool {
     matches!(name, "widget" | "component") && value.is_object()
 }
 
-/// What the script makes of the widget that an action comes from.
+/// What the script makes of the widget that an action comes from, or a widget that a tool shows.
 fn is_next_widget(name: &str) -> bool {
-    matches!(name, "replace_sender_widget" | "sender_widget")
+    matches!(name, "replace_sender_widget" | "sender_widget" | "context_widget")
 }
 
 fn collect<'a>(value: &'a Value, given: &mut Vec<&'a Value>) {

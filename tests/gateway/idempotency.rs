@@ -1,9 +1,14 @@
 //! Idempotency keys: one POST, one bill.
 
+use chatkit_gateway::{demo::scripted_model::Step, protocol::ThreadEvent};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Client, EventStream, TestServer, answer_text, client::Answer};
+use crate::support::{
+    Client, EventStream, TestServer, answer_text,
+    client::Answer,
+    events::{done_text, kinds},
+};
 
 fn post(client: &Client, key: &str, text: &str) -> reqwest::RequestBuilder {
     client
@@ -66,6 +71,31 @@ async fn the_same_key_posted_20_times_at_once_is_one_run() {
     let answers = futures_util::future::join_all(posts).await;
 
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(server.model.calls(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_outlives_the_events_of_its_run() {
+    let server = TestServer::start_with(&[("CHATKIT_EVENTS_KEPT", "0s")]).await;
+    let alice = server.alice();
+    server.model.will_play([Step::text("Hello"), Step::text(" there")]);
+    let first = EventStream::of(post(&alice, "k1", "hi").send().await.unwrap()).await.rest().await;
+    let thread = first[0].event.clone();
+
+    let mut second = EventStream::of(post(&alice, "k1", "hi").send().await.unwrap()).await;
+
+    assert_eq!(second.headers["idempotency-replayed"], "true");
+    let told = second.rest().await;
+    let message = "thread.item.done user_message";
+    let answer = "thread.item.done assistant_message";
+    let expected = ["thread.created", message, "stream_options", answer];
+    assert_eq!(kinds(&told), expected);
+    assert_eq!(told[1].event, first[1].event);
+    assert_eq!(done_text(&told).as_deref(), Some("Hello there"));
+    let ThreadEvent::ThreadCreated { thread: told } = &told[0].event else { unreachable!() };
+    let ThreadEvent::ThreadCreated { thread } = thread else { unreachable!() };
+    assert_eq!(told.id, thread.id);
     assert_eq!(server.model.calls(), 1);
     server.stop().await;
 }

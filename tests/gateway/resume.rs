@@ -81,3 +81,17 @@ async fn a_position_of_another_run_is_refused() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_events_of_a_run_that_ended_long_ago_are_gone_and_say_so() {
+    let server = TestServer::start_with(&[("CHATKIT_EVENTS_KEPT", "0s")]).await;
+    let alice = server.alice();
+    let mut stream = alice.say("hi").await;
+    stream.rest().await;
+
+    let gone = alice.get(&format!("/api/chatkit/runs/{}/events", stream.run_id)).await;
+
+    assert_eq!((gone.status, gone.code()), (StatusCode::GONE, "events_expired"));
+    assert_eq!(alice.run(&stream.run_id).await["status"], "completed");
+    server.stop().await;
+}

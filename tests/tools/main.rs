@@ -1,6 +1,7 @@
 //! The tools from outside: the task tools, the registry's bounds, and the MCP service over a
 //! socket.
 
+mod display;
 mod mcp;
 mod memory_store;
 mod registry;

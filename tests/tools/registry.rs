@@ -13,7 +13,7 @@ use crate::scripted_tool::{Script, tool};
 
 fn context() -> ToolContext {
     let user_id = UserId::parse("alice").expect("a valid name");
-    ToolContext { user_id, cancel: CancellationToken::new() }
+    ToolContext::new(user_id, CancellationToken::new())
 }
 
 fn registry(script: Script) -> ToolRegistry {

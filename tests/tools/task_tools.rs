@@ -21,7 +21,7 @@ impl User {
         let user_id = UserId::parse(name).expect("a valid name");
         Self {
             registry: ToolRegistry::new(task_tools(store)).expect("valid tools"),
-            context: ToolContext { user_id, cancel: CancellationToken::new() },
+            context: ToolContext::new(user_id, CancellationToken::new()),
         }
     }
 

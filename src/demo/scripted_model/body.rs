@@ -121,6 +121,8 @@ impl ScriptBody {
             Step::Reasoning(delta) => wire.reasoning(&delta, out),
             Step::Refusal(delta) => wire.refusal(&delta, out),
             Step::Call { name, arguments } => wire.call(&name, &arguments, out),
+            Step::Item(item) => wire.item(&item, out),
+            Step::Image { drafts, result } => wire.image(&drafts, result.as_deref(), out),
             Step::Error { code, message } => {
                 wire.error(&code, &message, out);
                 self.end();

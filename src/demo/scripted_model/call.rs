@@ -173,7 +173,10 @@ fn check_calls(input: &[InputItem]) -> Result<(), String> {
                     return Err(format!("no function call found for output `{call_id}`"));
                 }
             }
-            InputItem::User(_) | InputItem::Assistant { .. } | InputItem::Reasoning(_) => {}
+            InputItem::User(_)
+            | InputItem::Assistant { .. }
+            | InputItem::Reasoning(_)
+            | InputItem::Hosted(_) => {}
         }
     }
     match open.into_iter().next() {

@@ -48,6 +48,17 @@ pub enum Step {
         /// JSON text, sent as it is: it may be broken on purpose.
         arguments: String,
     },
+    /// An output item as it is, such as a web search: begun with its type alone, then whole. Only
+    /// the Responses API has such items.
+    Item(Value),
+    /// An image, in base64: drafts, then the whole one unless it fails. Only the Responses API has
+    /// images.
+    Image {
+        /// The drafts, in order.
+        drafts: Vec<String>,
+        /// The whole image.
+        result: Option<String>,
+    },
     /// Nothing for a while. What was said before is on its way.
     Pause(Duration),
     /// An HTTP error in place of an answer. Only as the first step; later it is an

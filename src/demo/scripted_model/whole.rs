@@ -35,6 +35,8 @@ pub(super) async fn play_whole(
             Step::Reasoning(delta) => wire.reasoning(&delta, &mut frames),
             Step::Refusal(delta) => wire.refusal(&delta, &mut frames),
             Step::Call { name, arguments } => wire.call(&name, &arguments, &mut frames),
+            Step::Item(item) => wire.item(&item, &mut frames),
+            Step::Image { drafts, result } => wire.image(&drafts, result.as_deref(), &mut frames),
             Step::Pause(pause) => sleep(pause).await,
             Step::Raw(bytes) => raw.extend_from_slice(&bytes),
             Step::Hang => std::future::pending().await,

@@ -24,6 +24,10 @@ pub(super) trait Wire: Send {
     fn refusal(&mut self, delta: &str, out: &mut BytesMut);
     /// A call, whole.
     fn call(&mut self, name: &str, arguments: &str, out: &mut BytesMut);
+    /// An output item as it is, where the dialect has such items.
+    fn item(&mut self, item: &Value, out: &mut BytesMut);
+    /// An image in base64 with its drafts, where the dialect has images.
+    fn image(&mut self, drafts: &[String], result: Option<&str>, out: &mut BytesMut);
     /// An error in the stream; nothing comes after it.
     fn error(&mut self, code: &str, message: &str, out: &mut BytesMut);
     /// What stands after the last delta, the terminal mark included.

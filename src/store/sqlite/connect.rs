@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqliteConnection,
+    ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -68,13 +68,6 @@ pub(super) async fn check(store: &SqliteStore) -> Result<()> {
 pub(super) async fn close(store: &SqliteStore) {
     store.readers.close().await;
     store.writer.close().await;
-}
-
-/// Folds the write-ahead log into the file. That it could not is no loss: the next opening does.
-pub(super) async fn checkpoint(connection: &mut SqliteConnection) {
-    if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
-        tracing::warn!(error = %error, "write-ahead log left beside the database file");
-    }
 }
 
 fn path_of(url: &str) -> Result<PathBuf, OpenError> {

@@ -146,9 +146,10 @@ async fn list_tool_calls(store: &SqliteStore, items: &[ItemRecord]) -> Result<Ve
             t.arguments,
             t.state,
             t.output
-        FROM tool_call AS t
+        FROM json_each(?1) AS shown
+        -- CROSS: in this order. Most items show no call, and none is then looked at further.
+        CROSS JOIN tool_call AS t ON t.item_id = shown.value
         JOIN run AS r ON r.id = t.run_id
-        WHERE t.item_id IN (SELECT value FROM json_each(?1))
         ORDER BY r.created_at, t.run_id, t.position",
     )
     .bind(key_list(items.iter().map(|record| record.item.id)))

@@ -15,7 +15,6 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connect::checkpoint;
 use crate::store::{Result, StoreError};
 
 /// How many writes may wait before their callers do: a transaction of 256 takes some 20 ms, so
@@ -197,4 +196,11 @@ async fn run_all(
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<()> {
     sqlx::query(sql).execute(connection).await.map(|_| ())
+}
+
+/// Folds the write-ahead log into the file. That it could not is no loss: the next opening does.
+async fn checkpoint(connection: &mut SqliteConnection) {
+    if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
+        tracing::warn!(error = %error, "write-ahead log left beside the database file");
+    }
 }

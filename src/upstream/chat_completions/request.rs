@@ -170,7 +170,7 @@ impl<'a> History<'a> {
             }
             // It was written behind its call: here only the turn ends.
             InputItem::FunctionCallOutput { .. } => self.close(),
-            InputItem::Reasoning(_) => {}
+            InputItem::Reasoning(_) | InputItem::Hosted(_) => {}
         }
     }
 

@@ -77,6 +77,11 @@ impl Converter {
                     call.take(event);
                 }
             }
+            "response.image_generation_call.partial_image" => {
+                if let Some((index, image)) = self.items.image(place, out) {
+                    image.draw(index, event, out);
+                }
+            }
             "response.completed" | "response.incomplete" | "response.failed" => {
                 return self.finish(kind, &event["response"], out);
             }

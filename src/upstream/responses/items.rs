@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::{
     call::Call,
+    hosted::Hosted,
+    image::Image,
     message::Message,
     reasoning::Reasoning,
     wire::{Place, id, text},
@@ -27,7 +29,9 @@ enum Content {
     Message(Message),
     Reasoning(Reasoning),
     Call(Call),
-    /// Web searches and what else may come: no event, but they take an index.
+    Hosted(Hosted),
+    Image(Image),
+    /// What else may come: no event, but it takes an index.
     Other,
 }
 
@@ -37,15 +41,22 @@ pub(super) enum Kind {
     Message,
     Reasoning,
     Call,
+    Hosted,
+    Image,
     Other,
 }
 
 impl Kind {
+    /// Those that are told.
+    const TOLD: [Self; 5] = [Self::Message, Self::Reasoning, Self::Call, Self::Hosted, Self::Image];
+
     fn of(item: &Value) -> Self {
         match text(&item["type"]) {
             "message" => Self::Message,
             "reasoning" => Self::Reasoning,
             "function_call" => Self::Call,
+            "image_generation_call" => Self::Image,
+            kind if Hosted::is_kind(kind) => Self::Hosted,
             _ => Self::Other,
         }
     }
@@ -57,6 +68,8 @@ impl Item {
             Content::Message(_) => Kind::Message,
             Content::Reasoning(_) => Kind::Reasoning,
             Content::Call(_) => Kind::Call,
+            Content::Hosted(_) => Kind::Hosted,
+            Content::Image(_) => Kind::Image,
             Content::Other => Kind::Other,
         }
     }
@@ -69,6 +82,8 @@ impl Item {
             Content::Message(message) => message.end(index, item, out),
             Content::Reasoning(reasoning) => reasoning.end(index, item, out),
             Content::Call(call) => call.end(index, item, out),
+            Content::Hosted(hosted) => hosted.end(index, item, out),
+            Content::Image(image) => image.end(index, item, out),
             Content::Other => {}
         }
     }
@@ -96,7 +111,7 @@ impl Items {
     /// are matched by kind and order, not by id or place: ids may change and servers leave items
     /// out here.
     pub(super) fn end_all(&mut self, output: &Value, calls_count: bool, out: &mut Vec<ModelEvent>) {
-        let mut seen = [Kind::Message, Kind::Reasoning, Kind::Call].map(|kind| (kind, 0));
+        let mut seen = Kind::TOLD.map(|kind| (kind, 0));
         for item in output.as_array().into_iter().flatten() {
             let kind = Kind::of(item);
             let Some((_, nth)) = seen.iter_mut().find(|(seen, _)| *seen == kind) else { continue };
@@ -151,6 +166,19 @@ impl Items {
         }
     }
 
+    /// The image an event belongs to, begun if need be; `None` if there is another item.
+    pub(super) fn image(
+        &mut self,
+        place: Place<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) -> Option<(usize, &mut Image)> {
+        let index = self.open(place, Kind::Image, out)?;
+        match &mut self.list[index].content {
+            Content::Image(image) => Some((index, image)),
+            _ => None,
+        }
+    }
+
     fn open(&mut self, place: Place<'_>, kind: Kind, out: &mut Vec<ModelEvent>) -> Option<usize> {
         let index = match self.find(place, kind) {
             Some(index) => index,
@@ -197,6 +225,8 @@ impl Items {
             Kind::Message => Content::Message(Message::start(index, item, out)),
             Kind::Reasoning => Content::Reasoning(Reasoning::start(index, out)),
             Kind::Call => Content::Call(Call::start(item)),
+            Kind::Hosted => Content::Hosted(Hosted::start(index, item, out)),
+            Kind::Image => Content::Image(Image::start(index, item, place.item_id, out)),
             Kind::Other => Content::Other,
         };
         self.list.push(Item {

@@ -2,6 +2,8 @@
 
 mod call;
 mod convert;
+mod hosted;
+mod image;
 mod items;
 mod message;
 mod reasoning;
@@ -10,7 +12,8 @@ mod wire;
 
 use self::{convert::Converter, request::Body};
 use super::{
-    Model, ModelRequest, ModelStream, answer,
+    Model, ModelEvent, ModelRequest, ModelStream, UpstreamError,
+    answer::{self, Conversion as _},
     client::{Post, UpstreamClient},
 };
 
@@ -32,6 +35,26 @@ impl Model for ResponsesModel {
         let body = Body::new(&request, self.client.is_openai());
         let post = Post::new(&["responses"], &body, request.client_request_id.as_deref());
         answer::stream(self.client.clone(), post, Converter::default())
+    }
+}
+
+/// Reads the events of one answer that came by another way than [`ResponsesModel`]: from a
+/// recording, or over a connection of the caller's own.
+#[derive(Default)]
+pub struct AnswerReader {
+    converter: Converter,
+}
+
+impl AnswerReader {
+    /// For an answer of which nothing was read.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the data of one event, which is JSON, and appends what it means. After
+    /// [`ModelEvent::Finished`] nothing more is read.
+    pub fn feed(&mut self, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), UpstreamError> {
+        self.converter.feed(data, out)
     }
 }
 

@@ -25,7 +25,7 @@ struct OpenAiOnly<'a> {
     /// The conversation is ours to keep.
     store: bool,
     /// Without it reasoning cannot be sent back when nothing is stored.
-    include: [&'static str; 1],
+    include: Vec<&'static str>,
     stream_options: StreamOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
@@ -58,19 +58,34 @@ enum Item<'a> {
         output: &'a str,
     },
     #[serde(untagged)]
-    Reasoning(Value),
+    AsItCame(Value),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
-    InputText { text: &'a str },
-    InputImage { image_url: &'a str },
-    OutputText { text: &'a str },
+    InputText {
+        text: &'a str,
+    },
+    /// OpenAI's own types want `detail`, whose default it is.
+    InputImage {
+        detail: &'static str,
+        image_url: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+    },
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
+#[serde(untagged)]
+enum Tool<'a> {
+    Function(Function<'a>),
+    Hosted(&'a Value),
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'a str,
@@ -82,15 +97,16 @@ struct Tool<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn new(request: &'a ModelRequest, is_openai: bool) -> Self {
+        let functions = request.tools.iter().map(function).map(Tool::Function);
         Self {
             model: &request.model,
             instructions: request.instructions.as_deref(),
-            input: request.input.iter().filter_map(item).collect(),
-            tools: request.tools.iter().map(tool).collect(),
+            input: request.input.iter().filter_map(|input| item(input, is_openai)).collect(),
+            tools: functions.chain(request.hosted_tools.iter().map(Tool::Hosted)).collect(),
             stream: true,
             openai: is_openai.then_some(OpenAiOnly {
                 store: false,
-                include: ["reasoning.encrypted_content"],
+                include: include(&request.hosted_tools),
                 stream_options: StreamOptions { include_obfuscation: false },
                 prompt_cache_key: request.cache_key.as_deref(),
                 safety_identifier: request.safety_identifier.as_deref(),
@@ -99,7 +115,7 @@ impl<'a> Body<'a> {
     }
 }
 
-fn item(item: &InputItem) -> Option<Item<'_>> {
+fn item(item: &InputItem, is_openai: bool) -> Option<Item<'_>> {
     Some(match item {
         InputItem::User(parts) => {
             Item::Message { role: "user", content: parts.iter().map(part).collect(), phase: None }
@@ -115,19 +131,37 @@ fn item(item: &InputItem) -> Option<Item<'_>> {
         InputItem::FunctionCallOutput { call_id, output } => {
             Item::FunctionCallOutput { call_id, output }
         }
-        InputItem::Reasoning(value) => Item::Reasoning(reasoning(value)?),
+        InputItem::Reasoning(value) => Item::AsItCame(reasoning(value)?),
+        // OpenAI refuses reasoning without the item behind it; others may not know the item.
+        InputItem::Hosted(value) => Item::AsItCame(is_openai.then(|| without_nulls(value))??),
     })
 }
 
 fn part(part: &InputPart) -> Part<'_> {
     match part {
         InputPart::Text(text) => Part::InputText { text },
-        InputPart::Image { url } => Part::InputImage { image_url: url },
+        InputPart::Image { url } => Part::InputImage { detail: "auto", image_url: url },
     }
 }
 
-fn tool(tool: &FunctionTool) -> Tool<'_> {
-    Tool {
+/// What is left out unless it is asked for: what reasoning can be sent back with, and what the
+/// provider's tools found, which is shown to people.
+fn include(hosted_tools: &[Value]) -> Vec<&'static str> {
+    let has = |kind: &str| {
+        hosted_tools.iter().any(|tool| tool["type"].as_str().is_some_and(|is| is.starts_with(kind)))
+    };
+    let mut include = vec!["reasoning.encrypted_content"];
+    if has("web_search") {
+        include.push("web_search_call.action.sources");
+    }
+    if has("file_search") {
+        include.push("file_search_call.results");
+    }
+    include
+}
+
+fn function(tool: &FunctionTool) -> Function<'_> {
+    Function {
         kind: "function",
         name: &tool.name,
         description: &tool.description,
@@ -141,6 +175,10 @@ fn tool(tool: &FunctionTool) -> Tool<'_> {
 /// store that was not asked to keep it, and find nothing.
 fn reasoning(item: &Value) -> Option<Value> {
     item.get("encrypted_content")?.as_str().filter(|content| !content.is_empty())?;
+    without_nulls(item)
+}
+
+fn without_nulls(item: &Value) -> Option<Value> {
     let members = item.as_object()?;
     let kept = members.iter().filter(|(_, value)| !value.is_null());
     Some(Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
@@ -247,7 +285,23 @@ mod tests {
         assert_eq!(
             body(&request, true)["input"],
             json!([{"type": "message", "role": "user",
-                "content": [{"type": "input_image", "image_url": "data:image/png;base64,"}]}])
+                "content": [{"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,"}]}])
         );
+    }
+
+    #[test]
+    fn the_providers_tools_are_offered_as_they_are_and_their_calls_sent_back() {
+        let mut request = request();
+        request.hosted_tools = vec![json!({"type": "web_search"}), json!({"type": "file_search"})];
+        let call = json!({"type": "web_search_call", "id": "ws", "status": null});
+        request.input = vec![InputItem::Hosted(call)];
+
+        let openai = body(&request, true);
+        let other = body(&request, false);
+
+        assert_eq!(openai["tools"], json!([{"type": "web_search"}, {"type": "file_search"}]));
+        assert_eq!(openai["include"].as_array().unwrap().len(), 3);
+        assert_eq!(openai["input"], json!([{"type": "web_search_call", "id": "ws"}]));
+        assert_eq!(other["input"], json!([]));
     }
 }

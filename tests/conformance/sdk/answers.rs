@@ -1,14 +1,15 @@
 //! What a model says, as both servers show it.
 
 use chatkit_gateway::{demo::scripted_model::Step, upstream::FinishReason};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     pair::{Pair, message},
     responses,
     rules::{
-        BARE_TEXT, CUT_SHORT_IS_AN_ANSWER, HALF, NO_USELESS_RETRY, ONE_TEXT, PARTIAL_ANSWERS,
-        REFUSAL, REFUSAL_AS_IT_COMES, REFUSAL_IS_AN_ANSWER, TOLD_IN_WORDS, WORKFLOWS_END,
+        BARE_TEXT, CALLS_ARE_GIVEN_UP, COMPACT_JSON, CUT_SHORT_IS_AN_ANSWER, HALF,
+        NO_USELESS_RETRY, ONE_TEXT, PARTIAL_ANSWERS, REFUSAL, REFUSAL_AS_IT_COMES,
+        REFUSAL_IS_AN_ANSWER, SEARCHES_ARE_SHOWN, TOLD_IN_WORDS, WORKFLOWS_END,
     },
 };
 
@@ -23,43 +24,12 @@ pub(super) async fn plain_text(pair: &mut Pair<'_>) -> Result<(), String> {
 }
 
 pub(super) async fn two_parts(pair: &mut Pair<'_>) -> Result<(), String> {
-    let part = |index: u64, text: &str| {
-        let at = json!({"item_id": "msg_1", "output_index": 0, "content_index": index});
-        let with = |kind: &str, members: Value| {
-            let mut event = json!({"type": kind});
-            for members in [&at, &members] {
-                event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-            }
-            event
-        };
-        let empty = json!({"type": "output_text", "text": "", "annotations": [], "logprobs": []});
-        let whole = output_text(text);
-        [
-            with("response.content_part.added", json!({"part": empty})),
-            with("response.output_text.delta", json!({"delta": text, "logprobs": []})),
-            with("response.output_text.done", json!({"text": text, "logprobs": []})),
-            with("response.content_part.done", json!({"part": whole})),
-        ]
-    };
-    let item = |status: &str, content: Value| {
-        json!({"id": "msg_1", "type": "message", "role": "assistant", "status": status,
-            "content": content})
-    };
-    let begin = json!({"type": "response.output_item.added", "output_index": 0,
-        "item": item("in_progress", json!([]))});
-    let end = json!({"type": "response.output_item.done", "output_index": 0,
-        "item": item("completed", json!([output_text("One. "), output_text("Two.")]))});
-    let parts = [part(0, "One. "), part(1, "Two.")].into_iter().flatten();
-    pair.will_play([responses::answer([begin].into_iter().chain(parts).chain([end]).collect())]);
+    pair.will_play([responses::answer(responses::message(0, &["One. ", "Two."]))]);
     pair.begin("Two, please", &[]).await?;
     pair.items(&[]).await?;
     pair.will_play([Step::text("Yes.")]);
     pair.say("Both?", &[]).await?;
     pair.same_input(&[BARE_TEXT, ONE_TEXT])
-}
-
-fn output_text(text: &str) -> Value {
-    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
 }
 
 pub(super) async fn two_messages(pair: &mut Pair<'_>) -> Result<(), String> {
@@ -135,9 +105,43 @@ pub(super) async fn quotation(pair: &mut Pair<'_>) -> Result<(), String> {
 
 pub(super) async fn searches(pair: &mut Pair<'_>) -> Result<(), String> {
     pair.will_play([responses::of_recording("84-bridge-web-and-file-search-ignored")]);
-    pair.begin("Search", &[]).await?;
+    pair.begin("Search", &[SEARCHES_ARE_SHOWN]).await?;
+    pair.items(&[SEARCHES_ARE_SHOWN]).await
+}
+
+pub(super) async fn picture(pair: &mut Pair<'_>) -> Result<(), String> {
+    // With a word behind it: the Agents library would ask once more for one.
+    let mut events = responses::events_of_recording("82-bridge-image-generation");
+    events.extend(responses::message(1, &["There."]));
+    pair.will_play([responses::answer(events)]);
+    pair.begin("Paint", &[]).await?;
+    pair.items(&[]).await?;
+    pair.will_play([Step::text("A cat.")]);
+    pair.say("What is it?", &[]).await?;
+    pair.same_input(&[BARE_TEXT])
+}
+
+pub(super) async fn client_tool(pair: &mut Pair<'_>) -> Result<(), String> {
+    pair.will_play([responses::of_recording("83-bridge-client-tool-call")]);
+    pair.begin("What is this?", &[]).await?;
+    pair.items(&[]).await?;
+    pair.will_play([Step::text("A bottle.")]);
+    let output = json!({"thread_id": "id-1", "result": {"text": "bottle", "n": [1, null]}});
+    pair.ask("threads.add_client_tool_output", &output, &[]).await?;
+    pair.same_input(&[COMPACT_JSON])?;
     pair.items(&[]).await
 }
+
+/// The user goes on without waiting.
+pub(super) async fn abandoned_client_tool(pair: &mut Pair<'_>) -> Result<(), String> {
+    pair.will_play([responses::of_recording("83-bridge-client-tool-call")]);
+    pair.begin("What is this?", &[]).await?;
+    pair.will_play([Step::text("Very well.")]);
+    pair.say("Never mind", &[]).await?;
+    pair.same_input(&[CALLS_ARE_GIVEN_UP])?;
+    pair.items(&[CALLS_ARE_GIVEN_UP]).await
+}
+
 /// The Agents library takes a refusal in the last message for a failure, not so in one before it.
 pub(super) async fn refusal(pair: &mut Pair<'_>) -> Result<(), String> {
     let (begin, end) = REFUSAL.split_at(4);

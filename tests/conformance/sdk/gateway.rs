@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chatkit_gateway::{
-    agent::{ModelAgent, model_agent::ModelAgentConfig},
+    agent::{ClientTool, ModelAgent, model_agent::ModelAgentConfig},
     app::Parts,
     store::Store,
     tools::{ToolRegistry, tasks::task_tools},
@@ -13,6 +13,8 @@ use chatkit_gateway::{
     },
 };
 
+use serde_json::json;
+
 use super::model::TestModel;
 use crate::server::TestServer;
 
@@ -21,22 +23,34 @@ pub(crate) const MODEL: &str = "test-model";
 
 /// With the tools of the task list.
 pub(crate) async fn with_tools(model: &TestModel) -> TestServer {
-    start(model, |store| ToolRegistry::new(task_tools(store)).unwrap()).await
+    start(model, |store| ToolRegistry::new(task_tools(store)).unwrap(), Vec::new()).await
 }
 
-/// With a model that can only talk.
-pub(crate) async fn without_tools(model: &TestModel) -> TestServer {
-    start(model, |_| ToolRegistry::default()).await
+/// With the tool of the page that the official server has.
+pub(crate) async fn with_a_client_tool(model: &TestModel) -> TestServer {
+    start(model, |_| ToolRegistry::default(), vec![get_selection()]).await
+}
+
+fn get_selection() -> ClientTool {
+    let properties = json!({ "scope": { "type": "string" } });
+    ClientTool {
+        name: "get_selection".to_owned(),
+        description: "What the user has selected.".to_owned(),
+        parameters: json!({ "type": "object", "properties": properties, "required": ["scope"] }),
+    }
 }
 
 async fn start(
     model: &TestModel,
     tools: impl FnOnce(Arc<dyn Store>) -> ToolRegistry,
+    client_tools: Vec<ClientTool>,
 ) -> TestServer {
     let model = responses(model);
     TestServer::start_of(|store| {
         let tools = tools(store.clone());
-        let config = ModelAgentConfig { model: MODEL.to_owned(), ..ModelAgentConfig::default() };
+        let model_name = MODEL.to_owned();
+        let config =
+            ModelAgentConfig { model: model_name, client_tools, ..ModelAgentConfig::default() };
         let agent = Arc::new(ModelAgent::new(Arc::new(model), tools.clone(), config));
         Parts { store, tools, agent, titles: None, files: None }
     })

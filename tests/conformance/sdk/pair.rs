@@ -33,7 +33,7 @@ impl Servers {
         let gateways_model = TestModel::start().await;
         let officials_model = TestModel::start().await;
         Self {
-            gateway: gateway::without_tools(&gateways_model).await,
+            gateway: gateway::with_a_client_tool(&gateways_model).await,
             official: Official::start(&officials_model).await,
             gateways_model,
             officials_model,

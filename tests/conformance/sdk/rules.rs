@@ -125,6 +125,85 @@ pub(crate) const WORKFLOWS_END: Rule = Rule {
     official: nothing,
 };
 
+/// For an answer in which the provider uses tools of its own, and no other workflow is shown.
+pub(crate) const SEARCHES_ARE_SHOWN: Rule = Rule {
+    name: "searches are shown",
+    reason: "the user sees what the provider's own tools do; the SDK drops it",
+    gateway: |events| {
+        let mut workflow = None;
+        let mut is_of_workflow = |value: &Value| {
+            if value["type"] == "workflow" {
+                workflow = value["id"].as_str().map(str::to_owned);
+            }
+            value["type"] == "workflow"
+        };
+        events.retain(|event| {
+            !is_of_workflow(&event["item"]) && !kind(&event["update"]).starts_with("workflow.")
+        });
+        for items in events.iter_mut().filter_map(|page| list(page, "data")) {
+            items.retain(|item| !is_of_workflow(item));
+        }
+        if let Some(workflow) = workflow {
+            for event in events {
+                take_out_id(event, &workflow);
+            }
+        }
+    },
+    official: nothing,
+};
+
+/// For a thread in which the user went on without waiting for a client tool.
+pub(crate) const CALLS_ARE_GIVEN_UP: Rule = Rule {
+    name: "calls are given up",
+    reason: "a call does not wait for ever, and the model learns that it was in vain",
+    gateway: |values| {
+        // Of the model's input: the call and its output, which the SDK leaves out.
+        values.retain(|item| !kind(item).starts_with("function_call"));
+        for item in values.iter_mut().filter_map(|page| list(page, "data")).flatten() {
+            if item["output"]["error"].is_string() {
+                item["status"] = "pending".into();
+                item.as_object_mut().expect("an item").shift_remove("output");
+            }
+        }
+    },
+    official: nothing,
+};
+
+/// For the input of a model that has called a tool of the page.
+pub(crate) const COMPACT_JSON: Rule = Rule {
+    name: "compact JSON",
+    reason: "Python writes spaces into JSON; they mean nothing",
+    gateway: |items| read_json_texts(items),
+    official: |items| read_json_texts(items),
+};
+
+fn read_json_texts(items: &mut [Value]) {
+    for item in items.iter_mut().filter(|item| kind(item).starts_with("function_call")) {
+        for member in ["arguments", "output"] {
+            if let Some(Ok(value)) = item[member].as_str().map(serde_json::from_str) {
+                item[member] = value;
+            }
+        }
+    }
+}
+
+/// Numbers identifiers as if this one had never been.
+fn take_out_id(value: &mut Value, gone: &str) {
+    let number = |id: &str| id.strip_prefix("id-").and_then(|number| number.parse::<usize>().ok());
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|value| take_out_id(value, gone)),
+        Value::Object(members) => {
+            members.values_mut().for_each(|value| take_out_id(value, gone));
+        }
+        Value::String(text) => {
+            if let Some(id) = number(text).filter(|id| Some(*id) > number(gone)) {
+                *text = format!("id-{}", id - 1);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// For an answer that reaches the model's limit of length.
 pub(crate) const CUT_SHORT_IS_AN_ANSWER: Rule = Rule {
     name: "cut short is an answer",

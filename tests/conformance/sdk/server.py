@@ -14,8 +14,22 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 
 import uvicorn
-from agents import Agent, OpenAIResponsesModel, RunConfig, Runner, set_tracing_disabled
-from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
+from agents import (
+    Agent,
+    OpenAIResponsesModel,
+    RunConfig,
+    RunContextWrapper,
+    Runner,
+    StopAtTools,
+    function_tool,
+    set_tracing_disabled,
+)
+from chatkit.agents import (
+    AgentContext,
+    ClientToolCall,
+    simple_to_agent_input,
+    stream_agent_response,
+)
 from chatkit.server import ChatKitServer, StreamingResult
 from chatkit.store import NotFoundError, Store
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, ThreadStreamEvent
@@ -104,12 +118,22 @@ def page(things: dict, limit: int, after: str | None, order: str) -> Page:
     return Page(data=data, has_more=has_more, after=names[limit - 1] if has_more else None)
 
 
+@function_tool(description_override="What the user has selected.")
+async def get_selection(context: RunContextWrapper[AgentContext[str]], scope: str) -> None:
+    """A tool of the page: the call is handed on, and the page's answer comes with a turn of its own."""
+    call = ClientToolCall(name="get_selection", arguments={"scope": scope})
+    context.context.client_tool_call = call
+
+
 class Server(ChatKitServer[str]):
     def __init__(self, base_url: str, model: str):
         super().__init__(MemoryStore())
         client = AsyncOpenAI(base_url=base_url, api_key="none")
         self.agent = Agent[AgentContext[str]](
-            name="assistant", model=OpenAIResponsesModel(model, client)
+            name="assistant",
+            model=OpenAIResponsesModel(model, client),
+            tools=[get_selection],
+            tool_use_behavior=StopAtTools(stop_at_tool_names=["get_selection"]),
         )
 
     async def respond(

@@ -1,7 +1,5 @@
 //! The gateway's own agent and the official server over the Agents library, asked the same, with
 //! models that answer the same: the same events, the same items, and the same input for the model.
-//!
-//! Not here yet: pictures and calls of client tools, which the gateway's own agent does not have.
 
 use futures_util::future::BoxFuture;
 
@@ -14,7 +12,7 @@ use super::{
 type Case = for<'a> fn(&'a mut Pair<'_>) -> BoxFuture<'a, Result<(), String>>;
 
 /// Each with a user of its own.
-const CASES: [(&str, Case); 19] = [
+const CASES: [(&str, Case); 22] = [
     ("plain text", |pair| Box::pin(answers::plain_text(pair))),
     ("two parts", |pair| Box::pin(answers::two_parts(pair))),
     ("two messages", |pair| Box::pin(answers::two_messages(pair))),
@@ -26,6 +24,9 @@ const CASES: [(&str, Case); 19] = [
     ("cut short", |pair| Box::pin(answers::cut_short(pair))),
     ("quotation", |pair| Box::pin(answers::quotation(pair))),
     ("searches", |pair| Box::pin(answers::searches(pair))),
+    ("picture", |pair| Box::pin(answers::picture(pair))),
+    ("client tool", |pair| Box::pin(answers::client_tool(pair))),
+    ("client tool that nobody runs", |pair| Box::pin(answers::abandoned_client_tool(pair))),
     ("refusal", |pair| Box::pin(answers::refusal(pair))),
     ("nothing but a refusal", |pair| Box::pin(answers::nothing_but_a_refusal(pair))),
     ("failure before the first byte", |pair| Box::pin(answers::early_failure(pair))),

@@ -1,15 +1,19 @@
 //! A gateway for one test.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use chatkit_gateway::{
-    agent::Agent,
+    agent::{Agent, ModelAgent, model_agent::ModelAgentConfig},
     app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
     store::{self, OpenOptions, Store},
-    tools::ToolRegistry,
+    tools::{Tool, ToolRegistry},
+    upstream::{
+        client::{UpstreamClient, UpstreamConfig},
+        responses::ResponsesModel,
+    },
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -35,7 +39,8 @@ impl TestServer {
         Self::start_with(&[]).await
     }
 
-    /// With these variables besides those that a server needs.
+    /// With these variables besides those that a server needs; `gateway.toml` is the text of that
+    /// file.
     pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
         Self::start_on(new_database().await, vars).await
     }
@@ -50,16 +55,36 @@ impl TestServer {
         Self::serve(gateway, model, database, keys).await
     }
 
+    /// Whose model has these tools and no others.
+    pub(crate) async fn start_with_tools(tools: Vec<Arc<dyn Tool>>) -> Self {
+        let model = TestModel::start().await;
+        let tools = ToolRegistry::new(tools).unwrap();
+        let base_url = model.running.base_url();
+        let client = UpstreamClient::new(UpstreamConfig { base_url, ..UpstreamConfig::default() });
+        let upstream = Arc::new(ResponsesModel::new(client.unwrap()));
+        let settings = ModelAgentConfig { model: "test-model".to_owned(), ..Default::default() };
+        let agent = ModelAgent::new(upstream, tools.clone(), settings);
+        Self::start_with_parts(model, tools, agent).await.0
+    }
+
     /// With an agent of the test's own and a place for files; answers the store as well.
     pub(crate) async fn start_with_agent(agent: impl Agent) -> (Self, Arc<dyn Store>) {
-        let (database, model) = (new_database().await, TestModel::start().await);
+        Self::start_with_parts(TestModel::start().await, ToolRegistry::default(), agent).await
+    }
+
+    async fn start_with_parts(
+        model: TestModel,
+        tools: ToolRegistry,
+        agent: impl Agent,
+    ) -> (Self, Arc<dyn Store>) {
+        let database = new_database().await;
         let config = config(&database.url, &model.running.base_url(), &[]);
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let store = store::open(&database.url, OpenOptions::default()).await.unwrap();
         let parts = Parts {
             store: store.clone(),
-            tools: ToolRegistry::default(),
+            tools,
             agent: Arc::new(agent),
             titles: None,
             files: Some(Arc::new(Shelf)),
@@ -158,5 +183,8 @@ fn config(database: &str, model: &str, vars: &[(&str, &str)]) -> Config {
             _ => None,
         })
     };
-    Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()
+    let file = vars.iter().find(|(known, _)| *known == "gateway.toml");
+    let read_file =
+        |_: &Path| file.map_or(Err(ErrorKind::NotFound.into()), |(_, text)| Ok((*text).to_owned()));
+    Config::from_vars(lookup, read_file).unwrap()
 }

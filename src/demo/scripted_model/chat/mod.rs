@@ -142,6 +142,10 @@ impl Wire for ChatWire {
         self.calls.push(call(arguments));
     }
 
+    fn item(&mut self, _: &Value, _: &mut BytesMut) {}
+
+    fn image(&mut self, _: &[String], _: Option<&str>, _: &mut BytesMut) {}
+
     fn error(&mut self, code: &str, message: &str, out: &mut BytesMut) {
         let error = json!({ "message": message, "type": code, "param": null, "code": code });
         put(out, "data: ");

@@ -44,6 +44,11 @@ fn read_item(call: &mut ModelCall, item: &Value) -> Result<(), String> {
             },
         }),
         "reasoning" => call.input.push(InputItem::Reasoning(item.clone())),
+        "web_search_call"
+        | "file_search_call"
+        | "code_interpreter_call"
+        | "mcp_call"
+        | "image_generation_call" => call.input.push(InputItem::Hosted(item.clone())),
         "compaction" | "item_reference" => {}
         other => return Err(format!("invalid value: `{other}`")),
     }

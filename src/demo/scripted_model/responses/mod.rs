@@ -233,6 +233,45 @@ impl Wire for ResponsesWire {
         self.output.push(done["item"].clone());
     }
 
+    fn item(&mut self, item: &Value, out: &mut BytesMut) {
+        self.close_item(out);
+        let index = self.output.len();
+        let id = format!("item_{}{index}", self.id);
+        let begun = json!({ "id": id, "type": item["type"], "status": "in_progress" });
+        let mut whole = json!({ "id": id, "status": "completed" });
+        for (name, value) in item.as_object().into_iter().flatten() {
+            whole[name] = value.clone();
+        }
+        let members = json!({ "output_index": index, "item": begun });
+        self.event("response.output_item.added", &members, out);
+        let members = json!({ "output_index": index, "item": whole });
+        self.event("response.output_item.done", &members, out);
+        self.output.push(whole);
+    }
+
+    fn image(&mut self, drafts: &[String], result: Option<&str>, out: &mut BytesMut) {
+        self.close_item(out);
+        let index = self.output.len();
+        let id = format!("ig_{}{index}", self.id);
+        let item = |status: &str, result: Option<&str>| {
+            json!({ "output_index": index, "item": {
+                "id": id, "type": "image_generation_call", "status": status, "result": result,
+            }})
+        };
+        self.event("response.output_item.added", &item("in_progress", None), out);
+        for (number, draft) in drafts.iter().enumerate() {
+            let members = json!({
+                "item_id": id, "output_index": index,
+                "partial_image_index": number, "partial_image_b64": draft,
+            });
+            self.event("response.image_generation_call.partial_image", &members, out);
+        }
+        let status = if result.is_some() { "completed" } else { "failed" };
+        let done = item(status, result);
+        self.event("response.output_item.done", &done, out);
+        self.output.push(done["item"].clone());
+    }
+
     /// An event of the form that the service was recorded sending, then the terminal one.
     fn error(&mut self, code: &str, message: &str, out: &mut BytesMut) {
         let nested = json!({ "type": code, "code": code, "message": message, "param": null });

@@ -1,5 +1,7 @@
 //! The converter against streams of the shapes that servers are known to send.
 
+mod hosted;
+
 use serde_json::{Value, json};
 
 use super::convert::Converter;

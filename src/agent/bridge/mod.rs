@@ -1,0 +1,127 @@
+//! From a model's events to the thread's, as the official SDK's bridge does it.
+//!
+//! One state machine for a whole run, over all its model calls: it makes the items' identifiers,
+//! keeps the workflow that shows thoughts and tool calls, and ends it when a message begins.
+//!
+//! | file | does |
+//! |---|---|
+//! | `messages` | text, citations, refusals |
+//! | `workflow` | thoughts and tasks, and the workflow that an earlier run left open |
+//! | `calls` | calls of the gateway's tools, what they show, calls of the page's tools |
+//! | `hosted` | calls of tools that the provider runs itself |
+//! | `images` | images that the model draws |
+
+mod calls;
+pub(super) mod hosted;
+mod images;
+mod messages;
+mod workflow;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    protocol::{ItemId, ThreadEvent, ThreadId, Timestamp, workflow::WorkflowKind},
+    upstream::ModelEvent,
+};
+
+use self::{images::OpenImage, messages::OpenMessage, workflow::OpenWorkflow};
+
+/// The state of one run.
+pub struct Bridge {
+    thread_id: ThreadId,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// How many drafts an image is expected to have.
+    partial_images: Option<u32>,
+    /// Messages of the model call under way, by output index.
+    messages: BTreeMap<usize, OpenMessage>,
+    /// Images of the model call under way, by output index.
+    images: BTreeMap<usize, OpenImage>,
+    draft_bytes_left: usize,
+    /// Calls of the provider's tools, by output index: their workflow and place in it.
+    hosted: BTreeMap<usize, (ItemId, usize)>,
+    /// A whole message or image, held back until the model says something else: most often that it
+    /// has finished, and then its commit and that of the run are one.
+    done: Option<ThreadEvent>,
+    workflow: Option<OpenWorkflow>,
+    /// The workflow that shows the calls under way.
+    calls_shown_in: Option<ItemId>,
+    /// That workflow, if it was ended before them.
+    ended: Option<OpenWorkflow>,
+}
+
+impl Bridge {
+    /// For a run in this thread.
+    pub fn new(thread_id: ThreadId, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
+        Self {
+            thread_id,
+            clock,
+            partial_images: None,
+            messages: BTreeMap::new(),
+            images: BTreeMap::new(),
+            draft_bytes_left: images::MAX_DRAFT_BYTES,
+            hosted: BTreeMap::new(),
+            done: None,
+            workflow: None,
+            calls_shown_in: None,
+            ended: None,
+        }
+    }
+
+    /// How many drafts an image is expected to have, for its progress; by default it has none.
+    #[must_use]
+    pub fn with_partial_images(mut self, expected: Option<u32>) -> Self {
+        self.partial_images = expected;
+        self
+    }
+
+    /// Takes what the model says; appends what happens in the thread.
+    pub fn feed(&mut self, event: ModelEvent, out: &mut Vec<ThreadEvent>) {
+        out.extend(self.done.take());
+        match event {
+            ModelEvent::MessageStarted { index } => self.start_message(index, out),
+            ModelEvent::PartStarted { index, part, text } => {
+                self.start_part(index, part, text, out);
+            }
+            ModelEvent::TextDelta { index, part, delta } => self.add_text(index, part, delta, out),
+            ModelEvent::Annotation { index, part, annotation } => {
+                self.annotate(index, part, annotation, out);
+            }
+            ModelEvent::PartDone { index, part, text } => self.end_part(index, part, text, out),
+            ModelEvent::MessageDone { index, parts, .. } => self.end_message(index, parts, out),
+            ModelEvent::ReasoningStarted { .. } => {
+                self.open_workflow(WorkflowKind::Reasoning, out);
+            }
+            ModelEvent::ReasoningDelta { index, part, delta } => {
+                self.think(index, part, &delta, out);
+            }
+            ModelEvent::ReasoningPartDone { index, part, text } => {
+                self.end_thought(index, part, text, out);
+            }
+            ModelEvent::HostedCallStarted { index, call } => self.start_hosted(index, call, out),
+            ModelEvent::HostedCallDone { index, call, .. } => self.end_hosted(index, call, out),
+            image @ (ModelEvent::ImageStarted { .. }
+            | ModelEvent::ImagePartial { .. }
+            | ModelEvent::ImageDone { .. }) => self.draw(image, out),
+            ModelEvent::ReasoningDone { .. } | ModelEvent::FunctionCall { .. } => {}
+            ModelEvent::Finished { .. } => {
+                self.messages.clear();
+                self.images.clear();
+                self.hosted.clear();
+            }
+        }
+    }
+
+    /// The end of the run, or of what it can do: what was held back, and the workflow's end.
+    pub fn finish(&mut self, out: &mut Vec<ThreadEvent>) {
+        out.extend(self.done.take());
+        self.end_workflow(out);
+    }
+
+    /// What was held back, when the model fails right behind a whole message.
+    pub fn flush(&mut self) -> Option<ThreadEvent> {
+        self.done.take()
+    }
+}
+
+#[cfg(test)]
+mod tests;
