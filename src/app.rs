@@ -15,15 +15,16 @@ use crate::{
         titles::{FirstWords, ModelTitles},
     },
     attachments::AttachmentStore,
-    auth::{Auth, Clock, SESSION_KEPT_FOR},
+    auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
     config::{Config, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
     },
+    live::{Live, Signal},
     protocol::Timestamp,
-    run::Runs,
+    run::{Runs, StopReason},
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
     upstream::{
@@ -43,6 +44,7 @@ const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 pub struct Gateway {
     state: AppState,
     options: RouterOptions,
+    live: Live,
     drain: Duration,
     events_kept: Duration,
 }
@@ -89,14 +91,16 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         install_crypto();
         let Parts { store, tools, agent, titles, files } = parts;
-        let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
+        let live = config.redis_url.as_ref().map_or_else(Live::alone, Live::shared);
+        let sessions = AnnouncedSessions::new(store.clone(), live.clone());
+        let auth = Auth::new(config.auth, sessions, Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
-        let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits);
+        let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits, live.clone());
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
-        Ok(Self { state, options, drain, events_kept })
+        Ok(Self { state, options, live, drain, events_kept })
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
@@ -107,8 +111,9 @@ impl Gateway {
         shutdown: CancellationToken,
         hurry: CancellationToken,
     ) {
-        let Self { state, options, drain, events_kept } = self;
+        let Self { state, options, live, drain, events_kept } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
+        let sharing = share(live, state.clone());
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
         tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
@@ -119,6 +124,7 @@ impl Gateway {
         shutdown.cancelled().await;
         tracing::info!("shutting down: no new runs, live ones go on for the drain time");
         state.chat.runs().shut_down(drain, hurry).await;
+        sharing.stop().await;
         // The streams are at their ends now; whoever does not read the end is cut off.
         if tokio::time::timeout(CLOSE_GRACE, tasks.wait()).await.is_err() {
             ends.close.cancel();
@@ -127,6 +133,38 @@ impl Gateway {
         state.store.close().await;
         tracing::info!("everything is stored and closed");
     }
+}
+
+/// The task that speaks with other instances, to the end of the last run.
+struct Sharing {
+    task: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Sharing {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.wait().await;
+    }
+}
+
+/// Begins to speak with other instances, and does what they tell.
+fn share(live: Live, state: AppState) -> Sharing {
+    let sharing = Sharing { task: TaskTracker::new(), stop: CancellationToken::new() };
+    let stop = sharing.stop.clone();
+    sharing.task.spawn(async move {
+        let hear = |signal| match signal {
+            Signal::Cancel(run) => {
+                if let Some(run) = state.chat.runs().find_live(run) {
+                    run.stop(StopReason::Cancelled);
+                }
+            }
+            Signal::Revoked(sid) => state.auth.learn_revocation(&sid),
+        };
+        stop.run_until_cancelled(live.keep(hear)).await;
+    });
+    sharing.task.close();
+    sharing
 }
 
 /// One provider of cryptography for the process: both the model's client and the key sets' use it.

@@ -11,6 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     auth::AuthConfig,
+    live::RedisUrl,
     run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
     upstream::client::{ApiKey, UpstreamConfig},
@@ -31,6 +32,8 @@ pub struct Config {
     pub bind_addr: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
+    /// What several instances share live events through.
+    pub redis_url: Option<RedisUrl>,
     /// The model's API.
     pub model: ModelConfig,
     /// Login.
@@ -181,6 +184,7 @@ impl Config {
         let config = Self {
             bind_addr: vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000"),
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
+            redis_url: redis(&mut vars),
             model: model(&mut vars, needs_model),
             file: file(&mut vars, read_file),
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
@@ -217,6 +221,21 @@ impl Config {
             ConfigError(problems.into_iter().map(problem).collect())
         })
     }
+}
+
+fn redis(vars: &mut Vars<'_>) -> Option<RedisUrl> {
+    let url = vars.optional("REDIS_URL")?;
+    if vars.text("DATABASE_URL", "sqlite:").starts_with("sqlite:") {
+        vars.problem(
+            "REDIS_URL",
+            "is for several instances, which need PostgreSQL; with SQLite leave it unset",
+        );
+    }
+    let parsed = RedisUrl::parse(&url);
+    if parsed.is_none() {
+        vars.problem("REDIS_URL", "must be redis://HOST:6379/0, or rediss:// with TLS");
+    }
+    parsed
 }
 
 fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
@@ -352,6 +371,19 @@ mod tests {
         for secret in [SECRET.1, KEY.1, "hunter2"] {
             assert!(!printed.contains(secret), "{printed}");
         }
+    }
+
+    #[test]
+    fn redis_is_for_several_instances_and_so_not_for_sqlite() {
+        let redis = ("REDIS_URL", "redis://:hunter2@localhost:6379");
+        let postgres = ("DATABASE_URL", "postgres://localhost/chat");
+
+        let config = read(&[SECRET, KEY, postgres, redis]).unwrap();
+        assert!(config.redis_url.is_some());
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(read(&[SECRET, KEY, redis]).unwrap_err(), ["REDIS_URL"]);
+        let wrong = ("REDIS_URL", "localhost");
+        assert_eq!(read(&[SECRET, KEY, postgres, wrong]).unwrap_err(), ["REDIS_URL"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | `writer` | commits for all runs, many at a time |
 //! | `disconnect` | what becomes of a run that nobody watches any more |
 //! | `relay` | a reader of any run: live, ended, or another process's |
+//! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `under_way` | items that are not done, as far as they have come |
@@ -31,7 +32,9 @@ mod closing;
 mod disconnect;
 mod drive;
 mod escape;
+mod feeder;
 mod fold;
+mod follow;
 mod keys;
 mod live_run;
 mod log;
@@ -59,6 +62,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
+    live::{Live, Signal},
     protocol::{RunId, ThreadId, Timestamp, UserId},
     store::{
         Store, StoreError,
@@ -68,6 +72,8 @@ use crate::{
 
 pub use disconnect::OnDisconnect;
 use drive::Drive;
+use feeder::Feeder;
+use follow::Follows;
 use keys::KeyQueue;
 pub use live_run::LiveRun;
 use live_run::Stop;
@@ -132,9 +138,12 @@ struct Inner {
     writer_task: TaskTracker,
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
-    live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    live_runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     /// Runs of this process that it does not drive and that may not have ended: for the sweep.
     not_ended: Mutex<Vec<(UserId, RunId, Instant)>>,
+    /// What is shared with other instances.
+    live: Live,
+    follows: Arc<Follows>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -153,19 +162,22 @@ impl Runs {
         agent: Arc<dyn Agent>,
         titles: Option<Arc<dyn TitleMaker>>,
         limits: RunLimits,
+        live: Live,
     ) -> Self {
         let (writer, writing) = Writer::new(store.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
-            store,
             agent,
             titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
             tasks: TaskTracker::new(),
-            live: Mutex::default(),
+            live_runs: Mutex::default(),
             not_ended: Mutex::default(),
+            follows: Follows::new(live.clone(), store.clone()),
+            live,
+            store,
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
@@ -234,6 +246,7 @@ impl Runs {
             // It was being accepted when all others were told.
             live.stop(StopReason::Shutdown);
         }
+        self.begin_feed(&live, &lease);
         self.begin_title(&live, &request, &thread);
         if let OnDisconnect::CancelAfter(grace) = self.inner.limits.on_disconnect {
             self.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
@@ -285,6 +298,20 @@ impl Runs {
         Arc::new(StoredHistory { store: self.inner.store.clone(), thread_id })
     }
 
+    /// Other instances hear of the run as it goes.
+    fn begin_feed(&self, run: &LiveRun, lease: &Lease) {
+        if self.inner.live.is_shared() {
+            let feeder = Feeder {
+                live: self.inner.live.clone(),
+                run: run.id,
+                token: feeder::token(lease),
+                log: run.log.clone(),
+                ended: run.ended.clone(),
+            };
+            self.inner.tasks.spawn(feeder.feed());
+        }
+    }
+
     /// A thread whose first message this is gets a title.
     fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
         let Some(maker) = &self.inner.titles else { return };
@@ -330,6 +357,12 @@ impl Runs {
     /// A run of this process that has not ended.
     pub fn find_live(&self, id: RunId) -> Option<Arc<LiveRun>> {
         self.live().get(&id).cloned()
+    }
+
+    /// Tells a run's owner, another instance, to stop it. That it is to be stopped is stored
+    /// already: the owner finds it, should it not hear this.
+    pub(crate) async fn stop_elsewhere(&self, id: RunId) {
+        self.inner.live.tell(&Signal::Cancel(id)).await;
     }
 
     /// The run that another process has in one of the user's threads.
@@ -387,6 +420,7 @@ impl Runs {
             }
             tasks.wait().await;
         }
+        self.inner.follows.shut_down().await;
         // The last handle: the writer ends when it has written all.
         drop(self.locked_writer().take());
         self.inner.writer_task.close();
@@ -394,7 +428,7 @@ impl Runs {
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
-        self.inner.live.lock().expect("no panic happens while the runs are locked")
+        self.inner.live_runs.lock().expect("no panic happens while the runs are locked")
     }
 
     fn leave_to_sweep(&self, user: &UserId, id: RunId) {

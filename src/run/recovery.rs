@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
+    live::Entry,
     protocol::{Order, RunId, ThreadEvent, Timestamp},
     store::{
         PageQuery, Store, StoreError,
@@ -19,8 +20,8 @@ use crate::{
 };
 
 use super::{
-    FIRST_TOKEN, LEASE, Runs, StopReason, chunk, closing, fold::OpenItems, outcome::Failure, relay,
-    segment::Segment,
+    FIRST_TOKEN, LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems,
+    outcome::Failure, relay, segment::Segment,
 };
 
 /// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
@@ -148,7 +149,13 @@ async fn interrupt(runs: &Runs, run: &RunRecord) -> Result<(), StoreError> {
     });
     write.now = Timestamp::now();
     // Another process may have been quicker: then there is nothing to do.
-    store.write_runs(vec![write]).await.map(drop)
+    store.write_runs(vec![write]).await?;
+    // Who follows looks at once, and the dead process, should it live, is not listened to any more.
+    let end = Entry::end(feeder::token_of(run.lease_token));
+    if let Err(error) = runs.inner.live.publish(run.id, &end, true).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "an end was not published");
+    }
+    Ok(())
 }
 
 /// What the run went on with from an earlier one and left as streaming: its events do not hold it.

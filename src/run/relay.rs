@@ -1,7 +1,8 @@
 //! A reader of any run: of this process and live, of another process, or ended.
 //!
-//! A run of this process is read from its log. Any other is read from the database: what is
-//! stored at once, and then, while it has not ended, what comes to it.
+//! A run of this process is read from its log, one of another process from its mirror (`follow`),
+//! if instances share live events. Any other is read from the database: what is stored at once,
+//! and then, while it has not ended, what comes to it.
 
 use std::{
     pin::Pin,
@@ -20,12 +21,13 @@ use crate::{
 
 use super::{
     Runs, chunk,
+    follow::Interest,
     log::LogReader,
     segment::{Framing, Segment},
 };
 
 /// How often a run of another process is looked at.
-const POLL_EVERY: Duration = Duration::from_millis(250);
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(250);
 /// How many stored chunks are read at a time.
 const CHUNKS: usize = 64;
 
@@ -36,6 +38,7 @@ pub struct RunEvents {
 
 enum Source {
     Live(LogReader),
+    Mirrored(LogReader, #[expect(dead_code, reason = "held")] Arc<Interest>),
     Stored { segments: Pin<Box<dyn Stream<Item = Vec<Segment>> + Send>>, after: u64 },
 }
 
@@ -49,7 +52,9 @@ impl RunEvents {
         cx: &mut Context<'_>,
     ) -> Poll<bool> {
         match &mut self.source {
-            Source::Live(reader) => reader.poll_read(framing, out, cx),
+            Source::Live(reader) | Source::Mirrored(reader, _) => {
+                reader.poll_read(framing, out, cx)
+            }
             Source::Stored { segments, after } => {
                 let Some(segments) = ready!(segments.as_mut().poll_next(cx)) else {
                     return Poll::Ready(false);
@@ -120,6 +125,10 @@ impl Runs {
             return Err(WatchError::Expired);
         }
         let thread_id = run.thread_id;
+        if let Some((reader, interest)) = self.inner.follows.read(&run, after) {
+            let source = Source::Mirrored(reader, interest);
+            return Ok((thread_id, RunEvents { source }));
+        }
         let segments = Box::pin(stored(self.inner.store.clone(), run, after));
         Ok((thread_id, RunEvents { source: Source::Stored { segments, after } }))
     }
@@ -157,7 +166,7 @@ fn stored(
     }
 }
 
-async fn read_chunks(
+pub(super) async fn read_chunks(
     store: &dyn Store,
     run: RunId,
     after: u64,

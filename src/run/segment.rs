@@ -63,9 +63,7 @@ impl Segment {
         match self {
             Self::Event { json, .. } => out.extend_from_slice(json),
             Self::Text(segment) => {
-                let skipped = usize::try_from((after + 1).saturating_sub(segment.first_seq))
-                    .unwrap_or(usize::MAX);
-                let start = match skipped {
+                let start = match segment.deltas_up_to(after) {
                     0 => 0,
                     skipped => segment
                         .ends
@@ -79,6 +77,11 @@ impl Segment {
 }
 
 impl TextSegment {
+    /// How many of its deltas are numbered `seq` or below.
+    pub(super) fn deltas_up_to(&self, seq: u64) -> usize {
+        usize::try_from((seq + 1).saturating_sub(self.first_seq)).unwrap_or(usize::MAX)
+    }
+
     fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
         let _ = write!(
             out,
@@ -110,6 +113,20 @@ impl Framing {
 }
 
 impl TextSegment {
+    /// Appends what follows from another stretch of the same part, without the deltas numbered
+    /// `after` or below. Answers by how many bytes the text grew.
+    pub(super) fn extend(&mut self, more: &Self, after: u64) -> usize {
+        let skipped = more.deltas_up_to(after);
+        let start = skipped.checked_sub(1).map_or(0, |last| more.ends[last]);
+        let before = self.text.len();
+        self.text.push_str(&more.text[start as usize..]);
+        let ends = more.ends[skipped..]
+            .iter()
+            .map(|end| u32::try_from(before).unwrap_or(u32::MAX).saturating_add(end - start));
+        self.ends.extend(ends);
+        self.text.len() - before
+    }
+
     /// Appends a delta; answers by how many bytes the text grew.
     pub(super) fn push(&mut self, delta: &str) -> usize {
         let before = self.text.len();

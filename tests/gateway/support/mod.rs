@@ -7,6 +7,7 @@ pub(crate) mod dead_process;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod model;
+pub(crate) mod redis;
 pub(crate) mod server;
 
 pub(crate) use client::Client;
