@@ -9,11 +9,11 @@
 mod config;
 mod failure;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    RequestBuilder, Url,
+    Method, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::config::{ApiKey, UpstreamConfig, UpstreamConfigError};
 use self::failure::Failure;
 use super::{
-    UpstreamError,
+    BoxError, UpstreamError,
     event_source::{EventReader, Limits, OpenError},
     provider_error::fit_for_log,
 };
@@ -43,16 +43,34 @@ pub struct UpstreamClient {
 }
 
 /// A request, ready to be sent as often as the rule allows.
-pub(super) struct Post {
-    path: &'static [&'static str],
+#[derive(Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: Vec<Cow<'static, str>>,
+    query: Option<String>,
     body: Bytes,
     client_request_id: Option<HeaderValue>,
 }
 
-impl Post {
-    /// A request with a JSON body to a path below the base URL.
-    pub(super) fn new(
-        path: &'static [&'static str],
+impl Call {
+    /// A GET of a path below the base URL.
+    pub(super) fn get(path: impl Into<Vec<Cow<'static, str>>>, query: String) -> Self {
+        Self { query: Some(query), ..Self::bare(Method::GET, path) }
+    }
+
+    /// A POST without a body to a path below the base URL.
+    pub(super) fn bare_post(path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        Self::bare(Method::POST, path)
+    }
+
+    fn bare(method: Method, path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        let (query, body, client_request_id) = (None, Bytes::new(), None);
+        Self { method, path: path.into(), query, body, client_request_id }
+    }
+
+    /// A POST with a JSON body to a path below the base URL.
+    pub(super) fn post(
+        path: &[&'static str],
         body: &impl Serialize,
         client_request_id: Option<&str>,
     ) -> Result<Self, UpstreamError> {
@@ -63,7 +81,8 @@ impl Post {
         let client_request_id = client_request_id
             .filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii())
             .and_then(|id| HeaderValue::from_str(id).ok());
-        Ok(Self { path, body, client_request_id })
+        let path: Vec<_> = path.iter().map(|part| Cow::Borrowed(*part)).collect();
+        Ok(Self { body, client_request_id, ..Self::bare(Method::POST, path) })
     }
 }
 
@@ -103,10 +122,10 @@ impl UpstreamClient {
 
     /// Sends a request, by the rule more than once, until there is a stream of events. Errors are
     /// fit to be logged.
-    pub(super) async fn open(&self, post: &Post) -> Result<EventReader, UpstreamError> {
+    pub(super) async fn open(&self, call: &Call) -> Result<EventReader, UpstreamError> {
         let mut retries = 0;
         loop {
-            let failure = match EventReader::open(self.request(post), self.limits()).await {
+            let failure = match EventReader::open(self.request(call), self.limits()).await {
                 Ok(reader) => return Ok(reader),
                 Err(error) => {
                     log_answer(&error);
@@ -127,13 +146,26 @@ impl UpstreamClient {
         fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
     }
 
-    fn request(&self, post: &Post) -> RequestBuilder {
+    /// Sends a request whose answer says no more than that it was heard.
+    pub(super) async fn tell(&self, call: &Call, patience: Duration) -> Result<(), BoxError> {
+        let answer = self.request(call).timeout(patience).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url)?;
+        answer.error_for_status().map_err(reqwest::Error::without_url)?;
+        Ok(())
+    }
+
+    fn request(&self, call: &Call) -> RequestBuilder {
         let mut url = self.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(post.path);
+            segments.pop_if_empty().extend(&call.path);
         }
-        let mut request = self.http.post(url).body(post.body.clone());
-        if let Some(id) = &post.client_request_id {
+        if let Some(query) = &call.query {
+            // Beside what the base URL has, such as Azure's version.
+            let query = url.query().map_or_else(|| query.clone(), |had| format!("{had}&{query}"));
+            url.set_query(Some(&query));
+        }
+        let mut request = self.http.request(call.method.clone(), url).body(call.body.clone());
+        if let Some(id) = &call.client_request_id {
             request = request.header("x-client-request-id", id);
         }
         request
@@ -194,8 +226,8 @@ mod tests {
     }
 
     fn address(base_url: &str) -> String {
-        let post = Post::new(&["chat", "completions"], &(), None).unwrap();
-        client(base_url).request(&post).build().unwrap().url().to_string()
+        let call = Call::post(&["chat", "completions"], &(), None).unwrap();
+        client(base_url).request(&call).build().unwrap().url().to_string()
     }
 
     #[test]
