@@ -247,6 +247,9 @@ fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
         ..UpstreamConfig::default()
     })?;
     Ok(match config.api {
+        ModelApi::Responses if config.background => {
+            Arc::new(ResponsesModel::new(client).in_background())
+        }
         ModelApi::Responses => Arc::new(ResponsesModel::new(client)),
         ModelApi::ChatCompletions => Arc::new(ChatCompletionsModel::new(client)),
     })

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_stream::try_stream;
+use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
@@ -10,7 +11,9 @@ use crate::{
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
-use super::{Agent, AgentError, AgentStream, ClientTool, Turn, conversation::Conversation};
+use super::{
+    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, resume_point::ResumePoint,
+};
 
 /// What the model is asked with.
 #[derive(Clone, Debug)]
@@ -79,6 +82,7 @@ impl ModelAgent {
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
             client_request_id: Some(turn.run_id.to_string()),
+            unwanted: Some(turn.cancel.clone()),
         }
     }
 
@@ -115,36 +119,29 @@ fn hashed(user: &str) -> String {
     })
 }
 
+#[async_trait]
 impl Agent for ModelAgent {
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
         Box::pin(try_stream! {
             let mut conversation = Conversation::begin(self, turn).await?;
-            for number in 0..self.config.max_turns {
-                for await event in conversation.ask() {
-                    yield event?;
-                }
-                let Some(calls) = conversation.wanted_calls() else {
-                    for event in conversation.finish() {
-                        yield event.into();
-                    }
-                    return;
-                };
-                if !calls.server.is_empty() {
-                    for await event in conversation.make_calls(number, &calls.server) {
-                        yield event;
-                    }
-                }
-                if !calls.client.is_empty() {
-                    for event in conversation.ask_client(number, calls.client) {
-                        yield event;
-                    }
-                    return;
-                }
+            for await event in conversation.hold() {
+                yield event?;
             }
-            Err(AgentError::Custom {
-                message: "The assistant asked for tools too many times and was stopped.".to_owned(),
-                allow_retry: true,
-            })?;
         })
+    }
+
+    fn resume(&self, turn: Turn, point: &str) -> Option<AgentStream<'_>> {
+        let point: ResumePoint = serde_json::from_str(point).ok()?;
+        let answer = self.model.reread(&point.response_id, turn.cancel.clone())?;
+        Some(Box::pin(try_stream! {
+            let mut conversation = Conversation::resume(self, turn, point, answer).await?;
+            for await event in conversation.hold() {
+                yield event?;
+            }
+        }))
+    }
+
+    async fn settle(&self) {
+        self.model.settle().await;
     }
 }

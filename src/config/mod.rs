@@ -87,6 +87,9 @@ pub struct ModelConfig {
     pub first_byte_timeout: Duration,
     /// How long an answer may pause.
     pub idle_timeout: Duration,
+    /// Whether answers go on at the provider while nobody reads them, so that they outlive this
+    /// process. The Responses API only.
+    pub background: bool,
 }
 
 /// Which of the two model APIs.
@@ -244,16 +247,22 @@ fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
     if is_needed && api_key.is_none() && base_url == OPENAI_BASE_URL {
         vars.problem("OPENAI_API_KEY", "is needed for OpenAI; other servers: set OPENAI_BASE_URL");
     }
+    let api = vars.choice(
+        "OPENAI_API",
+        &[("responses", ModelApi::Responses), ("chat_completions", ModelApi::ChatCompletions)],
+    );
+    let background = vars.choice("OPENAI_BACKGROUND", &[("false", false), ("true", true)]);
+    if background && api == ModelApi::ChatCompletions {
+        vars.problem("OPENAI_BACKGROUND", "needs OPENAI_API=responses");
+    }
     ModelConfig {
         base_url,
         api_key,
-        api: vars.choice(
-            "OPENAI_API",
-            &[("responses", ModelApi::Responses), ("chat_completions", ModelApi::ChatCompletions)],
-        ),
+        api,
         model: vars.text("OPENAI_MODEL", DEFAULT_MODEL),
         first_byte_timeout: vars.duration("CHATKIT_FIRST_BYTE_TIMEOUT", "60s"),
         idle_timeout: vars.duration("CHATKIT_IDLE_TIMEOUT", "30s"),
+        background,
     }
 }
 
@@ -384,6 +393,16 @@ mod tests {
         assert_eq!(read(&[SECRET, KEY, redis]).unwrap_err(), ["REDIS_URL"]);
         let wrong = ("REDIS_URL", "localhost");
         assert_eq!(read(&[SECRET, KEY, postgres, wrong]).unwrap_err(), ["REDIS_URL"]);
+    }
+
+    #[test]
+    fn only_the_responses_api_answers_in_the_background() {
+        let background = ("OPENAI_BACKGROUND", "true");
+
+        assert!(read(&[SECRET, KEY, background]).unwrap().model.background);
+        assert!(!read(&[SECRET, KEY]).unwrap().model.background);
+        let chat = ("OPENAI_API", "chat_completions");
+        assert_eq!(read(&[SECRET, KEY, background, chat]).unwrap_err(), ["OPENAI_BACKGROUND"]);
     }
 
     #[test]

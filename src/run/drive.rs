@@ -26,6 +26,8 @@ use super::{
     closing::{self, Closing},
     opening::Opening,
     outcome::{Failure, Outcome},
+    replay::Replay,
+    resume::ResumePoint,
     writer::{self, Urgency, WriteError, Writer, Written},
 };
 
@@ -65,6 +67,8 @@ pub(super) struct Drive {
     deadline: Instant,
     /// When it ran last.
     ran_at: Instant,
+    /// What another process said of the same answer, while it is said again.
+    replay: Option<Replay>,
     clock: Pin<Box<Sleep>>,
 }
 
@@ -98,8 +102,30 @@ impl Drive {
             heartbeat_at: now + HEARTBEAT,
             deadline: now + limits.run_timeout,
             ran_at: now,
+            replay: None,
             clock: Box::pin(sleep_until(now + CHECKPOINT_AFTER)),
         }
+    }
+
+    /// Goes on with what another process has begun: the log holds what it stored.
+    pub(super) fn resuming(
+        mut self,
+        usage: Option<Usage>,
+        replay: Replay,
+        lasted: Duration,
+    ) -> Self {
+        self.usage = usage;
+        self.saved_seq = self.run.log.last_seq();
+        self.confirmed_seq = self.saved_seq;
+        self.saved_size = self.run.log.size();
+        self.deadline = Instant::now() + self.limits.run_timeout.saturating_sub(lasted);
+        self.replay = Some(replay);
+        self
+    }
+
+    /// The token of the lease that it writes under.
+    pub(super) fn token(&self) -> i64 {
+        self.lease.token
     }
 
     /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
@@ -111,8 +137,15 @@ impl Drive {
     ) -> Option<RunStatus> {
         // Asking the agent is inside, too: it may panic before it has a stream.
         let followed = AssertUnwindSafe(async {
-            let mut stream = opening.ask(&*agent, self.turn.clone());
-            self.follow(&mut stream).await
+            let Some(mut stream) = opening.ask(&*agent, self.turn.clone()) else {
+                return Outcome::INTERRUPTED;
+            };
+            let outcome = self.follow(&mut stream).await;
+            if outcome.is_final() {
+                // A model that goes on without a connection learns that it need not.
+                self.turn.cancel.cancel();
+            }
+            outcome
             // The stream is dropped here: the model's connection closes before anything is
             // written about how it ended.
         });
@@ -171,8 +204,14 @@ impl Drive {
                 *self.usage.get_or_insert_default() += usage;
             }
             Some(Ok(AgentEvent::ToolCalls { calls, workflow })) => {
+                self.end_replay();
                 self.staged.tool_calls.extend(calls);
                 self.stage_item(*workflow, ItemStatus::Streaming);
+                self.commit().await?;
+            }
+            Some(Ok(AgentEvent::ResumePoint(state))) => {
+                let point = ResumePoint::new(self.run.log.last_seq(), self.usage, state);
+                self.staged.resume_point = Some(point.encode());
                 self.commit().await?;
             }
             Some(Ok(AgentEvent::Thread(event))) => self.take_event(event),
@@ -196,8 +235,23 @@ impl Drive {
         }
     }
 
+    /// Tools were called before the other process died: what it showed of them and did not store
+    /// is not said again in the same words. Its numbers are left out.
+    fn end_replay(&mut self) {
+        if self.replay.take().is_some() {
+            self.run.log.leave_gap();
+        }
+    }
+
     /// Shows an event, or stages what it says and holds it back.
     fn take_event(&mut self, event: ThreadEvent) {
+        let event = match &mut self.replay {
+            None => event,
+            Some(replay) => match replay.rest(event) {
+                None => return,
+                Some(event) => event,
+            },
+        };
         let log = &self.run.log;
         match event {
             ThreadEvent::ItemUpdated {
@@ -253,6 +307,10 @@ impl Drive {
 
     fn agent_failed(&mut self, error: &AgentError) -> Outcome {
         tracing::warn!(run.id = %self.run.id, error = error as &dyn std::error::Error, "the agent failed");
+        if self.replay.as_ref().is_some_and(|replay| !replay.is_over()) {
+            // There is nothing to go on with.
+            return Outcome::INTERRUPTED;
+        }
         Outcome::Failed(Failure::from_agent(error))
     }
 

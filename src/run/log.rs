@@ -25,6 +25,10 @@ use super::{
     segment::{Framing, Segment, TextSegment},
 };
 
+/// Readers may have seen events that a dead process had not stored yet. What is told after its death
+/// gets numbers that lie behind any of those.
+pub(super) const SEQ_GAP: u64 = 1_000_000;
+
 /// A reader is given at most about this many bytes at a time, so that one far behind does not make
 /// the process hold the whole answer once more for it.
 const READ_LIMIT: usize = 64 * 1024;
@@ -68,6 +72,20 @@ impl RunLog {
     /// An empty log.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A log that goes on behind what another process stored.
+    pub(super) fn resuming(segments: Vec<Segment>) -> Self {
+        let log = Self::default();
+        log.mirror(segments);
+        log
+    }
+
+    /// Leaves out the numbers that another process may have used for what it did not store.
+    pub(super) fn leave_gap(&self) {
+        let mut state = self.state();
+        state.last_seq += SEQ_GAP;
+        state.visible_seq = state.last_seq;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -16,6 +16,7 @@
 //! | `relay` | a reader of any run: live, ended, or another process's |
 //! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
+//! | `resume`, `replay` | goes on with it instead, where the agent can |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `under_way` | items that are not done, as far as they have come |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
@@ -43,6 +44,8 @@ mod outcome;
 mod readers;
 mod recovery;
 mod relay;
+mod replay;
+mod resume;
 mod segment;
 mod slots;
 mod start;
@@ -89,6 +92,9 @@ use writer::Writer;
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// How long the end of the process waits for others to hear of what it no longer wants.
+const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// The token of the lease that a run begins with; each process that takes it over has a higher one.
 const FIRST_TOKEN: i64 = 1;
@@ -140,7 +146,7 @@ struct Inner {
     tasks: TaskTracker,
     live_runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
     /// Runs of this process that it does not drive and that may not have ended: for the sweep.
-    not_ended: Mutex<Vec<(UserId, RunId, Instant)>>,
+    not_ended: Mutex<Vec<NotEnded>>,
     /// What is shared with other instances.
     live: Live,
     follows: Arc<Follows>,
@@ -225,7 +231,7 @@ impl Runs {
             Err(error) => {
                 // The connection may have broken behind the commit: then it is there, and nobody
                 // drives it.
-                self.leave_to_sweep(&request.user_id, run_id);
+                self.leave_to_sweep(&request.user_id, run_id, FIRST_TOKEN);
                 return Err(error.into());
             }
         };
@@ -325,9 +331,10 @@ impl Runs {
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
+        let token = drive.token();
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
         if status.is_none() {
-            self.leave_to_sweep(&live.user_id, live.id);
+            self.leave_to_sweep(&live.user_id, live.id, token);
         }
         let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
@@ -421,6 +428,7 @@ impl Runs {
             tasks.wait().await;
         }
         self.inner.follows.shut_down().await;
+        let _ = tokio::time::timeout(SETTLE_WITHIN, self.inner.agent.settle()).await;
         // The last handle: the writer ends when it has written all.
         drop(self.locked_writer().take());
         self.inner.writer_task.close();
@@ -431,11 +439,11 @@ impl Runs {
         self.inner.live_runs.lock().expect("no panic happens while the runs are locked")
     }
 
-    fn leave_to_sweep(&self, user: &UserId, id: RunId) {
-        self.not_ended().push((user.clone(), id, Instant::now()));
+    fn leave_to_sweep(&self, user: &UserId, id: RunId, token: i64) {
+        self.not_ended().push(NotEnded { user: user.clone(), id, token, since: Instant::now() });
     }
 
-    fn not_ended(&self) -> MutexGuard<'_, Vec<(UserId, RunId, Instant)>> {
+    fn not_ended(&self) -> MutexGuard<'_, Vec<NotEnded>> {
         self.inner.not_ended.lock().expect("no panic happens while the list is locked")
     }
 
@@ -446,6 +454,15 @@ impl Runs {
     fn locked_writer(&self) -> MutexGuard<'_, Option<Writer>> {
         self.inner.writer.lock().expect("no panic happens while the writer is locked")
     }
+}
+
+/// A run of this process that it does not drive and that may not have ended.
+struct NotEnded {
+    user: UserId,
+    id: RunId,
+    /// The token of this process's lease.
+    token: i64,
+    since: Instant,
 }
 
 struct StoredHistory {

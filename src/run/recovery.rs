@@ -20,8 +20,8 @@ use crate::{
 };
 
 use super::{
-    FIRST_TOKEN, LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems,
-    outcome::Failure, relay, segment::Segment,
+    LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems, log::SEQ_GAP,
+    outcome::Failure, relay, resume, segment::Segment,
 };
 
 /// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
@@ -37,9 +37,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 64;
 /// How many of a thread's newest items are looked through for such as a run may have gone on with.
 const NEWEST: usize = 50;
-/// Readers may have seen events that the dead process had not stored yet. What is told of the end
-/// gets numbers that lie behind any of those.
-const SEQ_GAP: u64 = 1_000_000;
 
 /// Sweeps until the process ends.
 pub(super) async fn watch(runs: Runs) {
@@ -103,18 +100,18 @@ async fn sweep(runs: &Runs, owed: &mut Vec<RunRecord>) {
 /// process that has taken one over since is not disturbed.
 async fn take_own(runs: &Runs, owed: &mut Vec<RunRecord>) {
     let own = std::mem::take(&mut *runs.not_ended());
-    for (user, id, since) in own {
-        match runs.inner.store.find_run(&user, id).await {
-            Ok(Some(run)) if !run.status.is_terminal() => {
-                owed.push(RunRecord { lease_token: FIRST_TOKEN, ..run });
+    for run in own {
+        match runs.inner.store.find_run(&run.user, run.id).await {
+            Ok(Some(found)) if !found.status.is_terminal() => {
+                owed.push(RunRecord { lease_token: run.token, ..found });
             }
             // Its commit may still be on its way.
-            Ok(None) if since.elapsed() < LEASE => runs.not_ended().push((user, id, since)),
+            Ok(None) if run.since.elapsed() < LEASE => runs.not_ended().push(run),
             // Ended after all, never begun, or gone with its thread.
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(run.id = %id, error = %error, "cannot look for a run");
-                runs.not_ended().push((user, id, since));
+                tracing::warn!(run.id = %run.id, error = %error, "cannot look for a run");
+                runs.not_ended().push(run);
             }
         }
     }
@@ -123,14 +120,25 @@ async fn take_own(runs: &Runs, owed: &mut Vec<RunRecord>) {
 async fn end_all(runs: &Runs, abandoned: Vec<RunRecord>, owed: &mut Vec<RunRecord>) {
     for run in abandoned {
         let id = run.id;
-        match interrupt(runs, &run).await {
-            Ok(()) => tracing::warn!(run.id = %id, "ended a run that a dead process left"),
+        match end(runs, &run).await {
+            Ok(()) => {}
             Err(error) => {
                 tracing::error!(run.id = %id, error = %error, "cannot end a run");
                 owed.push(run);
             }
         }
     }
+}
+
+/// Goes on with a run where that can be, and otherwise ends it.
+async fn end(runs: &Runs, run: &RunRecord) -> Result<(), StoreError> {
+    if resume::go_on(runs, run).await? {
+        tracing::warn!(run.id = %run.id, "going on with a run that a dead process left");
+        return Ok(());
+    }
+    interrupt(runs, run).await?;
+    tracing::warn!(run.id = %run.id, "ended a run that a dead process left");
+    Ok(())
 }
 
 async fn interrupt(runs: &Runs, run: &RunRecord) -> Result<(), StoreError> {

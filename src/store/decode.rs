@@ -195,6 +195,7 @@ pub(super) fn run(row: &impl Columns) -> Result<RunRecord> {
         usage: row.json("usage")?,
         created_at: row.time("created_at")?,
         ended_at: row.optional_time("ended_at")?,
+        resume_point: row.optional_text("resume_point")?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! | file | breaks |
 //! |---|---|
 //! | `crash` | kill -9 in the middle of many answers |
+//! | `background` | the same, while the answers go on at their provider |
 //! | `kill` | kill -9 right behind an event that says that something is stored |
 //! | `resume` | readers' connections, at any position |
 //! | `same_key` | one message, posted many times at once |
@@ -19,6 +20,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
 
+mod background;
 mod crash;
 mod database_away;
 mod database_stops;

@@ -27,6 +27,7 @@ use crate::{
 };
 
 use self::calls::Calls;
+pub(super) use self::calls::UNKNOWN_OUTCOME;
 
 /// The history as the model is to see it.
 pub fn model_input(history: &History) -> Vec<InputItem> {

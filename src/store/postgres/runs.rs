@@ -26,7 +26,8 @@ pub(super) async fn find(
             error::text AS error,
             usage::text AS usage,
             created_at,
-            ended_at
+            ended_at,
+            resume_point
         FROM run
         WHERE id = $1
             AND user_id = $2",
@@ -101,7 +102,8 @@ pub(super) async fn claim_abandoned(
                         error::text AS error,
                         usage::text AS usage,
                         created_at,
-                        ended_at",
+                        ended_at,
+                        resume_point",
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))

@@ -123,6 +123,8 @@ pub struct RunRecord {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Where another process can go on with it, in the engine's own encoding; gone with its end.
+    pub resume_point: Option<String>,
 }
 
 /// A stretch of a run's events as stored: numbers `first_seq` to `last_seq`, without gap.
@@ -166,6 +168,8 @@ pub struct RunWrite {
     pub tool_calls: Vec<ToolCallRecord>,
     /// What changed in the thread.
     pub thread: ThreadPatch,
+    /// Where another process can go on from now on; the last one stays when there is none.
+    pub resume_point: Option<String>,
     /// The end.
     pub end: Option<RunEnd>,
     /// The time of the write: `ended_at` of the run, `updated_at` of the thread when items change.
@@ -196,6 +200,7 @@ impl RunWrite {
             removed: Vec::new(),
             tool_calls: Vec::new(),
             thread: ThreadPatch::default(),
+            resume_point: None,
             end: None,
             now: Timestamp::now(),
         }

@@ -26,7 +26,8 @@ pub(super) async fn find(
             error,
             usage,
             created_at,
-            ended_at
+            ended_at,
+            resume_point
         FROM run
         WHERE id = ?1
             AND user_id = ?2",
@@ -96,7 +97,8 @@ pub(super) async fn claim_abandoned(
                         error,
                         usage,
                         created_at,
-                        ended_at",
+                        ended_at,
+                        resume_point",
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))

@@ -170,6 +170,17 @@ impl Database {
         }
     }
 
+    /// How many runs are under way that another process could go on with.
+    pub(crate) async fn resumable_runs(&self) -> usize {
+        let count =
+            "SELECT count(*) FROM run WHERE status = 'running' AND resume_point IS NOT NULL";
+        let counted: i64 = match &self.look {
+            Look::Sqlite { pool, .. } => sqlx::query_scalar(count).fetch_one(pool).await.unwrap(),
+            Look::Postgres(pool) => sqlx::query_scalar(count).fetch_one(pool).await.unwrap(),
+        };
+        counted.try_into().unwrap()
+    }
+
     /// Connections of gateways to this database that sit in a transaction and do nothing, for longer
     /// than the way between two statements takes.
     pub(crate) async fn idle_in_transaction(&self) -> i64 {

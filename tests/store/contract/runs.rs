@@ -330,6 +330,7 @@ pub(crate) async fn a_run_is_found_by_its_user_only(store: &dyn Store) {
         usage: None,
         created_at: at(10),
         ended_at: None,
+        resume_point: None,
     };
     assert_eq!(found, Some(expected));
     assert_eq!(store.find_run(&bob(), run_id).await.unwrap(), None);
