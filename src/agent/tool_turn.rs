@@ -95,7 +95,7 @@ impl ToolTurn {
     /// only if that can do no harm.
     pub(super) fn take_begun(&mut self, begun: Vec<ToolCallRecord>, tools: &ToolRegistry) {
         for before in begun {
-            let same = |record: &ToolCallRecord| record.call_id == before.call_id;
+            let same = |record: &ToolCallRecord| record.position == before.position;
             let Some(call) = self.records.iter().position(same) else { continue };
             let may_repeat = || {
                 let spec = tools.find(&before.name).map(|tool| tool.spec());

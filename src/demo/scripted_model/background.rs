@@ -11,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http_body_util::BodyExt as _;
 use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::body::ScriptBody;
 
@@ -21,6 +24,7 @@ const MAX_KEPT: usize = 1_024;
 /// The responses that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    playing: TaskTracker,
     responses: Mutex<VecDeque<Arc<KeptResponse>>>,
 }
 
@@ -52,7 +56,7 @@ impl Kept {
             cancel: cancel.clone(),
         });
         let events = response.events.clone();
-        tokio::spawn(async move {
+        self.playing.spawn(async move {
             let _ = cancel.run_until_cancelled(play(body, &events)).await;
             events.send_modify(|events| events.are_complete = true);
         });

@@ -93,13 +93,13 @@ impl Background {
             while !conversion.is_finished() {
                 let cause = match reader.next_data().await {
                     Ok(Some(data)) => {
-                        let head = serde_json::from_str::<Head>(&data).ok();
-                        let number = head.as_ref().and_then(|head| head.sequence_number);
+                        let said = serde_json::from_str::<Head>(&data).ok();
+                        let number = said.as_ref().and_then(|said| said.sequence_number);
                         if number.is_some() && number <= last_read {
                             continue;
                         }
                         (last_read, reopens) = (number.or(last_read), 0);
-                        if let Some(id) = held.begun(head) {
+                        if let Some(id) = held.begun(said) {
                             yield ModelEvent::Begun { response_id: id };
                         }
                         let fed = conversion.feed(&data, &mut events);

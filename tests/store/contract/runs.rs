@@ -7,15 +7,15 @@ use chatkit_gateway::{
     },
     store::{
         Store, StoreError,
-        record::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus},
+        record::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus, RunWrite},
     },
 };
 use futures_util::future::join_all;
 use serde_json::Map;
 
 use crate::harness::{
-    alice, all, at, begin, begin_new, bob, end, item, key, lease, new_thread, new_thread_of,
-    put_messages, run_in, run_in_new_thread, texts, thread, user_message,
+    alice, all, at, begin, begin_new, bob, end, heartbeat, item, key, lease, new_thread,
+    new_thread_of, put_messages, run_in, run_in_new_thread, texts, thread, user_message,
 };
 
 pub(crate) async fn a_run_in_a_new_thread_makes_the_thread(store: &dyn Store) {
@@ -335,6 +335,25 @@ pub(crate) async fn a_run_is_found_by_its_user_only(store: &dyn Store) {
     assert_eq!(found, Some(expected));
     assert_eq!(store.find_run(&bob(), run_id).await.unwrap(), None);
     assert_eq!(store.find_run(&alice(), RunId::new()).await.unwrap(), None);
+}
+
+pub(crate) async fn the_point_to_go_on_from_is_the_last_one_and_goes_with_the_runs_end(
+    store: &dyn Store,
+) {
+    let ids = begin_new(store).await;
+    let point = async || {
+        let run = store.find_run(&alice(), ids.0).await.unwrap().unwrap();
+        run.resume_point
+    };
+    let at = |point: &str| RunWrite { resume_point: Some(point.to_owned()), ..heartbeat(ids) };
+
+    store.write_runs(vec![at("first")]).await.unwrap();
+    store.write_runs(vec![at("second")]).await.unwrap();
+    store.write_runs(vec![heartbeat(ids)]).await.unwrap();
+    assert_eq!(point().await.as_deref(), Some("second"));
+    end(store, ids).await;
+
+    assert_eq!(point().await, None);
 }
 
 pub(crate) async fn cancelling_is_asked_for_by_the_user_of_a_live_run(store: &dyn Store) {

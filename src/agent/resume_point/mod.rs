@@ -35,10 +35,19 @@ pub(super) fn rewind(
     turn: u32,
     made: &HashSet<ItemId>,
 ) -> Vec<ToolCallRecord> {
-    history.items.retain(|record| !made.contains(&record.item.id));
     let calls = std::mem::take(&mut history.tool_calls);
-    let (later, before) =
+    let (later, before): (Vec<_>, Vec<_>) =
         calls.into_iter().partition(|call| call.run_id == run && call.turn >= turn);
+    // What shows only calls of the turn would be told as something else.
+    let is_later = |id: ItemId| {
+        made.contains(&id)
+            || (later.iter().any(|call| call.item_id == id)
+                && before.iter().all(|call| call.item_id != id))
+    };
+    history.items.retain(|record| !is_later(record.item.id));
     history.tool_calls = before;
     later
 }
+
+#[cfg(test)]
+mod tests;
