@@ -206,13 +206,15 @@ fn model_agent(
     if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
         anyhow::bail!("gateway.toml: a hosted tool has no type");
     }
+    let defaults = ModelAgentConfig::default();
     let settings = ModelAgentConfig {
+        history_tokens: agent.history_tokens.unwrap_or(defaults.history_tokens),
         model: config.model.model.clone(),
         allowed_models: agent.models.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
         hosted_tools: agent.hosted_tools.clone(),
-        ..ModelAgentConfig::default()
+        ..defaults
     };
     Ok(Arc::new(ModelAgent::new(model, tools, settings)))
 }

@@ -16,7 +16,6 @@ use super::{
     AgentError, AgentEvent, ModelAgent, Turn,
     bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
-    history,
     resume_point::{self, ResumePoint},
     tool_turn::ToolTurn,
 };
@@ -53,7 +52,7 @@ impl<'a> Conversation<'a> {
         let history = turn.history.recent(agent.config.history_items).await?;
         let mut conversation = Self::new(agent, turn);
         conversation.bridge.resume(&history);
-        conversation.input = history::model_input(&history);
+        conversation.input = agent.input(&history);
         Ok(conversation)
     }
 
@@ -171,7 +170,7 @@ impl<'a> Conversation<'a> {
         let Some(Resumed { mut history, made, .. }) = self.resumed.take() else { return };
         self.begun_calls = resume_point::rewind(&mut history, self.turn.run_id, self.number, &made);
         let said = std::mem::take(&mut self.input);
-        self.input = history::model_input(&history);
+        self.input = self.agent.input(&history);
         self.input.extend(said);
     }
 

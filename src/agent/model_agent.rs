@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
+    store::record::History,
     tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
 use super::{
-    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, resume_point::ResumePoint,
+    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, history,
+    resume_point::ResumePoint,
 };
 
 /// What the model is asked with.
@@ -29,6 +31,9 @@ pub struct ModelAgentConfig {
     /// How many items of the thread the model sees: by default some hundred exchanges, so that a
     /// message costs no more however long its thread grows.
     pub history_items: usize,
+    /// How many tokens of them, about: the oldest turns go first, and the last one stays whatever
+    /// it costs.
+    pub history_tokens: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
     /// Tools of the user's page, offered beside the gateway's.
@@ -48,6 +53,7 @@ impl Default for ModelAgentConfig {
             instructions: None,
             max_turns: 16,
             history_items: 200,
+            history_tokens: 100_000,
             tool_timeout: DEFAULT_TIMEOUT,
             client_tools: Vec::new(),
             hosted_tools: Vec::new(),
@@ -67,6 +73,11 @@ impl ModelAgent {
     /// An agent that asks this model and lets it use these tools.
     pub fn new(model: Arc<dyn Model>, tools: ToolRegistry, config: ModelAgentConfig) -> Self {
         Self { model, tools, config }
+    }
+
+    /// What the model is told of what was said before.
+    pub(super) fn input(&self, history: &History) -> Vec<InputItem> {
+        history::newest_within(history::model_input(history), self.config.history_tokens)
     }
 
     /// What the model is asked with this input.

@@ -25,6 +25,8 @@ pub struct AgentFile {
     pub kind: AgentKind,
     /// The system's text for the model.
     pub instructions: Option<String>,
+    /// How many tokens of the conversation the model is told, about; the oldest turns go first.
+    pub history_tokens: Option<usize>,
     /// What `inference_options.model` may name, besides the configured model.
     #[serde(default)]
     pub models: Vec<String>,
