@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
     },
     live::{Live, Signal},
     protocol::Timestamp,
-    run::{Runs, StopReason},
+    run::{Runs, StopReason, Unstored},
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
     upstream::{
@@ -37,6 +40,17 @@ use crate::{
 
 /// How long readers have to take the ends of their streams.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
+/// The least of it, when the runs took long to end.
+const LEAST_GRACE: Duration = Duration::from_millis(150);
+/// Behind the drain time the process ends within a second, whatever does not answer: so long for the
+/// runs and their readers, …
+const RUNS_AND_READERS: Duration = Duration::from_millis(700);
+/// … for what is cut off, …
+const CUT_GRACE: Duration = Duration::from_millis(50);
+/// … and so long for all of it, the database's connections included, …
+const ALL: Duration = Duration::from_millis(900);
+/// … of which these have at least this.
+const STORE_GRACE: Duration = Duration::from_millis(150);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -104,13 +118,15 @@ impl Gateway {
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
-    /// answers when all is stored and closed. `hurry` cuts the drain time short.
+    /// answers when all is stored and closed. `hurry` cuts the drain time short. When the database
+    /// does not answer it ends within a second all the same, and the error says what is not stored:
+    /// nothing that was acknowledged, but the ends of runs.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: CancellationToken,
         hurry: CancellationToken,
-    ) {
+    ) -> Result<(), Unstored> {
         let Self { state, options, live, drain, events_kept } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
         let sharing = share(live, state.clone());
@@ -123,15 +139,27 @@ impl Gateway {
 
         shutdown.cancelled().await;
         tracing::info!("shutting down: no new runs, live ones go on for the drain time");
-        state.chat.runs().shut_down(drain, hurry).await;
+        state.chat.runs().drain(drain, hurry).await;
+        let drained = Instant::now();
+        let ended = state.chat.runs().end().await;
         sharing.stop().await;
         // The streams are at their ends now; whoever does not read the end is cut off.
-        if tokio::time::timeout(CLOSE_GRACE, tasks.wait()).await.is_err() {
+        let grace = RUNS_AND_READERS.saturating_sub(drained.elapsed());
+        if timeout(grace.clamp(LEAST_GRACE, CLOSE_GRACE), tasks.wait()).await.is_err() {
             ends.close.cancel();
-            tasks.wait().await;
+            let _ = timeout(CUT_GRACE, tasks.wait()).await;
         }
-        state.store.close().await;
-        tracing::info!("everything is stored and closed");
+        let rest = ALL.saturating_sub(drained.elapsed()).max(STORE_GRACE);
+        // One that did not take the ends of runs will hardly take its leave.
+        let grace = if ended.is_ok() { rest } else { STORE_GRACE };
+        if timeout(grace, state.store.close()).await.is_err() {
+            tracing::warn!("the database's connections are left to it: it does not answer");
+        }
+        match ended {
+            Ok(()) => tracing::info!("everything is stored and closed"),
+            Err(unstored) => tracing::error!(error = %unstored, "closed"),
+        }
+        ended
     }
 }
 
@@ -175,25 +203,27 @@ fn install_crypto() {
 
 /// Deletes what has served its time, until the process ends.
 async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: CancellationToken) {
-    loop {
-        let now = Timestamp::now();
-        let deleted = store
-            .delete_expired(
-                now.minus(events_kept),
-                now.minus(KEY_LIFE),
-                now.minus(SESSION_KEPT_FOR),
-            )
-            .await;
-        match deleted {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "deleted what had served its time"),
-            Err(error) => tracing::warn!(error = %error, "cannot delete what has served its time"),
+    let upkeep = async {
+        loop {
+            let now = Timestamp::now();
+            let deleted = store
+                .delete_expired(
+                    now.minus(events_kept),
+                    now.minus(KEY_LIFE),
+                    now.minus(SESSION_KEPT_FOR),
+                )
+                .await;
+            match deleted {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "deleted what had served its time"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot delete what has served its time");
+                }
+            }
+            tokio::time::sleep(UPKEEP_EVERY).await;
         }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(UPKEEP_EVERY) => {}
-        }
-    }
+    };
+    shutdown.run_until_cancelled(upkeep).await;
 }
 
 fn model_agent(

@@ -31,7 +31,7 @@ pub(super) async fn health() -> Json<Health> {
 /// `GET /ready`: able to serve. 503 while the database is away or the process is ending.
 pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let check = tokio::time::timeout(CHECK_TIMEOUT, state.store.check()).await;
-    let is_reachable = matches!(check, Ok(Ok(())));
+    let is_reachable = matches!(check, Ok(Ok(_)));
     let draining = state.chat.runs().is_closing();
     let is_ready = is_reachable && !draining;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -21,6 +21,7 @@
 //! | `under_way` | items that are not done, as far as they have come |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
 //! | `titling` | a thread's title, beside its first answer |
+//! | `shutdown` | the end of all runs |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
@@ -47,6 +48,7 @@ mod relay;
 mod replay;
 mod resume;
 mod segment;
+mod shutdown;
 mod slots;
 mod start;
 mod titling;
@@ -85,16 +87,14 @@ pub use opening::Opening;
 pub use outcome::StopReason;
 pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
+pub use shutdown::Unstored;
 use slots::Slots;
 pub use start::{StartError, StartRun, Started};
 use start::{announce, refused};
-use writer::Writer;
+use writer::{Progress, Writer};
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
-
-/// How long the end of the process waits for others to hear of what it no longer wants.
-const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// The token of the lease that a run begins with; each process that takes it over has a higher one.
 const FIRST_TOKEN: i64 = 1;
@@ -142,6 +142,7 @@ struct Inner {
     /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
+    progress: Arc<Progress>,
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
     live_runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
@@ -170,7 +171,8 @@ impl Runs {
         limits: RunLimits,
         live: Live,
     ) -> Self {
-        let (writer, writing) = Writer::new(store.clone());
+        let progress = Arc::new(Progress::default());
+        let (writer, writing) = Writer::new(store.clone(), progress.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
@@ -178,6 +180,7 @@ impl Runs {
             titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
+            progress,
             tasks: TaskTracker::new(),
             live_runs: Mutex::default(),
             not_ended: Mutex::default(),
@@ -314,7 +317,8 @@ impl Runs {
                 log: run.log.clone(),
                 ended: run.ended.clone(),
             };
-            self.inner.tasks.spawn(feeder.feed());
+            let progress = self.inner.progress.clone();
+            self.inner.tasks.spawn(async move { progress.until_given_up(feeder.feed()).await });
         }
     }
 
@@ -400,39 +404,6 @@ impl Runs {
     /// Whether new runs are refused.
     pub fn is_closing(&self) -> bool {
         self.inner.closing.is_cancelled()
-    }
-
-    /// Refuses new runs from now on.
-    pub fn refuse_new(&self) {
-        self.inner.closing.cancel();
-    }
-
-    /// Lets the live runs go on until `drain` has passed or `hurry` is cancelled, then interrupts
-    /// them, and answers when all is stored.
-    pub async fn shut_down(&self, drain: Duration, hurry: CancellationToken) {
-        self.refuse_new();
-        let tasks = &self.inner.tasks;
-        tasks.close();
-        let patience = tokio::time::timeout(drain, hurry.cancelled());
-        let are_done = tokio::select! {
-            () = tasks.wait() => true,
-            _ = patience => false,
-        };
-        if !are_done {
-            self.inner.drained.cancel();
-            let live: Vec<Arc<LiveRun>> = self.live().values().cloned().collect();
-            tracing::warn!(runs = live.len(), "interrupting runs that are not done in time");
-            for run in live {
-                run.stop(StopReason::Shutdown);
-            }
-            tasks.wait().await;
-        }
-        self.inner.follows.shut_down().await;
-        let _ = tokio::time::timeout(SETTLE_WITHIN, self.inner.agent.settle()).await;
-        // The last handle: the writer ends when it has written all.
-        drop(self.locked_writer().take());
-        self.inner.writer_task.close();
-        self.inner.writer_task.wait().await;
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {

@@ -31,6 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3);
 const AWAY_AFTER: Duration = Duration::from_secs(5);
 /// When it answers again they have renewed them after this time: each writes at least every 5 s.
 const RENEWED_WITHIN: Duration = Duration::from_secs(6);
+/// How long an answer of the database proves, by its clock, that it did not stand still. With
+/// [`AWAY_AFTER`] this leaves a lease of 15 s, renewed each 5 s, two seconds more.
+const PROOF: Duration = Duration::from_secs(3);
 /// How often other processes' Stops are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many runs are taken over at a time.
@@ -42,10 +45,9 @@ const NEWEST: usize = 50;
 pub(super) async fn watch(runs: Runs) {
     let closing = runs.inner.closing.clone();
     let sweeping = async {
-        let mut owed = Vec::new();
+        let (mut owed, mut was_away) = (Vec::new(), false);
         loop {
-            until_leases_count(&runs).await;
-            sweep(&runs, &mut owed).await;
+            sweep(&runs, &mut owed, &mut was_away).await;
             let jitter = Duration::from_millis(fastrand::u64(0..1_000));
             tokio::time::sleep(SWEEP_EVERY + jitter).await;
         }
@@ -58,29 +60,36 @@ pub(super) async fn watch(runs: Runs) {
 }
 
 /// Waits until leases tell the dead from the living: not while the database is away, nor right
-/// behind that.
-async fn until_leases_count(runs: &Runs) {
-    let mut was_away = false;
+/// behind that. Answers the time by the database's clock.
+async fn until_leases_count(runs: &Runs, was_away: &mut bool) -> Timestamp {
     loop {
         let asked = Instant::now();
-        let is_away = runs.inner.store.check().await.is_err() || asked.elapsed() > AWAY_AFTER;
-        match (is_away, was_away) {
-            (false, false) => return,
-            (false, true) => tokio::time::sleep(RENEWED_WITHIN).await,
-            (true, _) => tokio::time::sleep(LOOK_EVERY).await,
+        let checked = runs.inner.store.check().await.ok();
+        let Some(now) = checked.filter(|_| asked.elapsed() <= AWAY_AFTER) else {
+            *was_away = true;
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        };
+        if !std::mem::take(was_away) {
+            return now;
         }
-        was_away = is_away;
+        tokio::time::sleep(RENEWED_WITHIN).await;
     }
 }
 
 /// Ends every run that a dead process left. Those that are claimed and could not be ended are
 /// `owed`: they are this process's now, and found by no later claim of it.
-async fn sweep(runs: &Runs, owed: &mut Vec<RunRecord>) {
+async fn sweep(runs: &Runs, owed: &mut Vec<RunRecord>, was_away: &mut bool) {
+    until_leases_count(runs, was_away).await;
     take_own(runs, owed).await;
     end_all(runs, std::mem::take(owed), owed).await;
     loop {
-        let claimed =
-            runs.inner.store.claim_abandoned_runs(&runs.inner.owner, LEASE, AT_ONCE).await;
+        // Right before it: the database may stop at any time, and go on when every lease is over.
+        let not_after = until_leases_count(runs, was_away).await.plus(PROOF);
+        let asked = Instant::now();
+        let (store, owner) = (&runs.inner.store, &runs.inner.owner);
+        let claimed = store.claim_abandoned_runs(owner, LEASE, not_after, AT_ONCE).await;
+        *was_away = claimed.is_err() || asked.elapsed() > AWAY_AFTER;
         let abandoned = match claimed {
             Ok(abandoned) => abandoned,
             Err(error) => {

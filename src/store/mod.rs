@@ -96,8 +96,8 @@ pub trait Store: Send + Sync + 'static {
     /// `sqlite` or `postgres`.
     fn kind(&self) -> &'static str;
 
-    /// Whether the database answers and every migration is applied.
-    async fn check(&self) -> Result<()>;
+    /// Whether the database answers and every migration is applied; the time by its clock.
+    async fn check(&self) -> Result<Timestamp>;
 
     /// Ends all connections, after what is under way.
     async fn close(&self);
@@ -200,11 +200,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes over runs that a dead process left: sets a fresh lease of `owner` with a higher token
     /// and answers them. Dead means: the lease is not `owner`'s, and, unless the database admits one
-    /// process only, it ran out by the database's clock.
+    /// process only, it ran out by the database's clock. Nothing is taken when that clock is past
+    /// `not_after` at the moment at which it is done: if the database stood still since the caller
+    /// looked, the living could not renew their leases either.
     async fn claim_abandoned_runs(
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>>;
 

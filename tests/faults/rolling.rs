@@ -54,7 +54,7 @@ async fn a_rolling_restart_loses_nothing() {
             let (status, ()) =
                 tokio::join!(gateway.wait_for_exit(), ask(&mut asking, Duration::from_millis(500)));
             findings.took("exit", told.elapsed());
-            let in_time = invariants::ends_in_time(told, DRAIN + Duration::from_secs(1), status);
+            let in_time = invariants::ends_in_time(told, DRAIN + Duration::from_secs(1), status, 0);
             findings.note(Invariant::EndsInTime, in_time);
             gateway.restart().await;
             ask(&mut asking, Duration::from_millis(300)).await;

@@ -5,10 +5,14 @@ use std::{str::FromStr, time::Duration};
 use sqlx::{
     ConnectOptions, Connection,
     postgres::{PgConnectOptions, PgPoolOptions},
+    types::time::OffsetDateTime,
 };
 
 use super::{PostgresStore, transaction::Transactions};
-use crate::store::{OpenError, OpenOptions, Result, StoreError, migrations};
+use crate::{
+    protocol::Timestamp,
+    store::{OpenError, OpenOptions, Result, StoreError, migrations},
+};
 
 /// How long a caller waits for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,16 +57,17 @@ async fn migrate(server: &PgConnectOptions) -> Result<(), OpenError> {
     outcome.map_err(OpenError::from)
 }
 
-/// Whether the server answers and has every migration.
-pub(super) async fn check(store: &PostgresStore) -> Result<()> {
-    let latest: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&store.pool)
-            .await?;
+/// Whether the server answers and has every migration; its time.
+pub(super) async fn check(store: &PostgresStore) -> Result<Timestamp> {
+    let (latest, now): (Option<i64>, OffsetDateTime) = sqlx::query_as(
+        "SELECT max(version), clock_timestamp() FROM _sqlx_migrations WHERE success",
+    )
+    .fetch_one(&store.pool)
+    .await?;
     if latest.unwrap_or_default() < migrations::LATEST {
         return Err(StoreError::Refused("the database lacks migrations".into()));
     }
-    Ok(())
+    Ok(now.into())
 }
 
 /// Ends the transactions first, for they need the pool.

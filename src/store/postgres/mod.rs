@@ -78,7 +78,7 @@ impl Store for PostgresStore {
         "postgres"
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Timestamp> {
         connect::check(self).await
     }
 
@@ -179,9 +179,10 @@ impl Store for PostgresStore {
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>> {
-        runs::claim_abandoned(self, owner, lease, limit).await
+        runs::claim_abandoned(self, owner, lease, not_after, limit).await
     }
 
     async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool> {

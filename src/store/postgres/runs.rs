@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use sqlx::types::time::OffsetDateTime;
+
 use super::PostgresStore;
 use crate::{
-    protocol::{RunId, UserId},
+    protocol::{RunId, Timestamp, UserId},
     store::{
         Result, decode, encode,
         record::{EventChunk, RunRecord},
@@ -64,11 +66,13 @@ pub(super) async fn list_events(
 }
 
 /// Dead is whose lease ran out by the database's clock. Instances that sweep at once take different
-/// runs: each skips what another has locked.
+/// runs: each skips what another has locked. `clock_timestamp()` goes on within a transaction,
+/// `now()` does not: a lease counts as it was when the transaction began.
 pub(super) async fn claim_abandoned(
     store: &PostgresStore,
     owner: &str,
     lease: Duration,
+    not_after: Timestamp,
     limit: usize,
 ) -> Result<Vec<RunRecord>> {
     let owner = owner.to_owned();
@@ -83,8 +87,9 @@ pub(super) async fn claim_abandoned(
                         WHERE status IN ('queued', 'running')
                             AND lease_until < now()
                             AND lease_owner <> $1
+                            AND clock_timestamp() <= $3
                         ORDER BY created_at, id
-                        LIMIT $3
+                        LIMIT $4
                         FOR UPDATE SKIP LOCKED
                     )
                     UPDATE run
@@ -107,6 +112,7 @@ pub(super) async fn claim_abandoned(
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))
+                .bind(OffsetDateTime::from(not_after))
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(connection)
                 .await?;

@@ -106,7 +106,7 @@ impl Store for SqliteStore {
         "sqlite"
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Timestamp> {
         connect::check(self).await
     }
 
@@ -207,9 +207,10 @@ impl Store for SqliteStore {
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>> {
-        runs::claim_abandoned(self, owner, lease, limit).await
+        runs::claim_abandoned(self, owner, lease, not_after, limit).await
     }
 
     async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Key, SqliteStore, key_list};
 use crate::{
-    protocol::{RunId, UserId},
+    protocol::{RunId, Timestamp, UserId},
     store::{
         Result, decode, encode,
         record::{EventChunk, RunRecord},
@@ -68,6 +68,7 @@ pub(super) async fn claim_abandoned(
     store: &SqliteStore,
     owner: &str,
     lease: Duration,
+    not_after: Timestamp,
     limit: usize,
 ) -> Result<Vec<RunRecord>> {
     let owner = owner.to_owned();
@@ -85,8 +86,9 @@ pub(super) async fn claim_abandoned(
                         FROM run
                         WHERE status IN ('queued', 'running')
                             AND lease_owner <> ?1
+                            AND CAST(unixepoch('subsec') * 1000000 AS INTEGER) <= ?3
                         ORDER BY created_at, id
-                        LIMIT ?3
+                        LIMIT ?4
                     )
                     RETURNING
                         id,
@@ -102,6 +104,7 @@ pub(super) async fn claim_abandoned(
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))
+                .bind(not_after.as_micros())
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(connection)
                 .await?;

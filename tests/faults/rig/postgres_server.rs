@@ -60,8 +60,18 @@ impl PostgresServer {
 
     /// Stops it as an operator does, its clients' connections included, and starts it again.
     pub(crate) async fn restart(&mut self) {
+        self.stop();
+        self.start_again().await;
+    }
+
+    /// Stops it as an operator does; nobody listens any more.
+    pub(crate) fn stop(&mut self) {
         kill_process(Pid::from_child(&self.postmaster), Signal::INT).unwrap();
         self.postmaster.wait().unwrap();
+    }
+
+    /// Starts it after it was stopped.
+    pub(crate) async fn start_again(&mut self) {
         self.postmaster = launch(&self.programs, self.folder.path(), self.address);
         self.wait_until_up().await;
     }

@@ -94,6 +94,7 @@ macro_rules! store_contract {
             leases::a_claim_takes_the_right_to_write;
             leases::an_ended_run_is_not_claimed;
             leases::no_more_runs_are_claimed_than_asked_for;
+            leases::a_claim_that_comes_too_late_by_the_databases_clock_takes_nothing;
             leases::a_write_for_another_thread_than_the_runs_is_lost;
             groups::a_group_answers_each_write_in_its_place;
             groups::one_bad_write_does_not_harm_the_others;

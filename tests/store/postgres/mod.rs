@@ -1,14 +1,17 @@
 //! PostgreSQL, in a schema of each test's own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use chatkit_gateway::store::{OpenError, OpenOptions, Store, open, record::RunStatus};
+use chatkit_gateway::store::{
+    OpenError, OpenOptions, Store, open,
+    record::{Lease, RunStatus, RunWrite},
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
     contract::store_contract,
-    harness::{alice, begin_new, end, new_thread, put_messages, texts},
+    harness::{OWNER, alice, begin_new, end, heartbeat, new_thread, put_messages, texts},
 };
 
 mod adoption;
@@ -105,6 +108,36 @@ async fn a_caller_that_goes_away_leaves_no_transaction_open() {
     let found = other.find_run(&alice(), run.0).await.unwrap().unwrap();
     assert_eq!(found.status, RunStatus::Completed);
     other.close().await;
+    store.close().await;
+    schema.discard().await;
+}
+
+/// As one that was asked for right before the database stopped, and is done when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_POSTGRES_URL"]
+async fn a_claim_counts_by_the_time_at_which_it_is_done_and_not_at_which_it_began() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    let run = begin_new(&*store).await;
+    let expired = Lease { owner: OWNER.to_owned(), token: 1, ttl: Duration::ZERO };
+    store.write_runs(vec![RunWrite { lease: expired, ..heartbeat(run) }]).await.unwrap();
+    let lease = Duration::from_secs(15);
+    let claim = |not_after| store.claim_abandoned_runs("instance-2", lease, not_after, 10);
+
+    let mut lock = schema.connect().await;
+    let statement = "BEGIN; LOCK TABLE run IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(statement).execute(&mut lock).await.unwrap();
+    let not_after = store.check().await.unwrap().plus(Duration::from_millis(200));
+    let unlock = async {
+        while store.check().await.unwrap() <= not_after {}
+        sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    };
+    let (late, ()) = tokio::join!(claim(not_after), unlock);
+
+    assert_eq!(late.unwrap(), []);
+    let in_time = claim(store.check().await.unwrap().plus(lease)).await.unwrap();
+    assert_eq!(in_time.len(), 1);
+    lock.close().await.unwrap();
     store.close().await;
     schema.discard().await;
 }
