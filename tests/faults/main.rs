@@ -10,6 +10,7 @@
 //! | `same_key` | one message, posted many times at once |
 //! | `storm` | requests that are aborted, many at a time |
 //! | `shutdown` | SIGTERM |
+//! | `stop_elsewhere` | nothing: Stop at the other instance, on a busy machine |
 //! | `rolling` | two instances, one behind the other, under load |
 //! | `zombie` | a process that stands still for longer than its leases |
 //! | `database_away` | the connection to the database |
@@ -32,5 +33,6 @@ mod rig;
 mod rolling;
 mod same_key;
 mod shutdown;
+mod stop_elsewhere;
 mod storm;
 mod zombie;
