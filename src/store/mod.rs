@@ -215,8 +215,9 @@ pub trait Store: Send + Sync + 'static {
     /// ended.
     async fn request_stop(&self, user: &UserId, id: RunId, request: StopRequest) -> Result<bool>;
 
-    /// Of the given runs, those that are asked to be stopped. [`StopRequest::Cancel`] holds for
-    /// good, and for what is gone; [`StopRequest::Supersede`] for this time by the database's clock.
+    /// Of the given runs, those that are to be stopped. [`StopRequest::Cancel`] holds for good, and
+    /// for what is not under way any more, or gone; [`StopRequest::Supersede`] for this time by the
+    /// database's clock.
     async fn list_stop_requests(
         &self,
         runs: &[RunId],

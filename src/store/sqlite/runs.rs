@@ -165,7 +165,9 @@ pub(super) async fn list_stop_requests(
             asked.value AS id,
             r.id IS NULL OR r.cancel_requested_at IS NOT NULL AS is_cancel
         FROM json_each(?1) AS asked
-        LEFT JOIN run AS r ON r.id = asked.value
+        LEFT JOIN run AS r
+            ON r.id = asked.value
+            AND r.status IN ('queued', 'running')
         WHERE r.id IS NULL
             OR r.cancel_requested_at IS NOT NULL
             OR r.supersede_requested_at

@@ -71,7 +71,7 @@ macro_rules! store_contract {
             runs::a_run_is_found_by_its_user_only;
             runs::the_point_to_go_on_from_is_the_last_one_and_goes_with_the_runs_end;
             runs::a_stop_is_asked_for_by_the_user_of_a_live_run;
-            runs::runs_to_stop_are_those_asked_for_and_those_gone;
+            runs::runs_to_stop_are_those_asked_for_and_those_not_under_way;
             attachments::an_attachment_comes_back_as_it_was_given;
             attachments::attachments_are_found_by_their_user_in_the_order_asked_for;
             attachments::a_run_binds_attachments_to_its_thread;

@@ -377,12 +377,14 @@ pub(crate) async fn a_stop_is_asked_for_by_the_user_of_a_live_run(store: &dyn St
     }
 }
 
-pub(crate) async fn runs_to_stop_are_those_asked_for_and_those_gone(store: &dyn Store) {
+pub(crate) async fn runs_to_stop_are_those_asked_for_and_those_not_under_way(store: &dyn Store) {
     let (kept, _) = begin_new(store).await;
     let (asked, _) = begin_new(store).await;
     let (superseded, _) = begin_new(store).await;
     let (both, _) = begin_new(store).await;
     let (gone, its_thread) = begin_new(store).await;
+    let ended = begin_new(store).await;
+    end(store, ended).await;
     for (run, request) in [
         (asked, StopRequest::Cancel),
         (superseded, StopRequest::Supersede),
@@ -393,12 +395,18 @@ pub(crate) async fn runs_to_stop_are_those_asked_for_and_those_gone(store: &dyn 
     }
     store.delete_thread(&alice(), its_thread).await.unwrap().unwrap();
 
-    let found = stop_requests(store, &[kept, asked, superseded, both, gone]).await;
+    let found = stop_requests(store, &[kept, asked, superseded, both, gone, ended.0]).await;
 
     let cancelled = |run| (run, StopRequest::Cancel);
     assert_eq!(
         found,
-        [cancelled(asked), (superseded, StopRequest::Supersede), cancelled(both), cancelled(gone)]
+        [
+            cancelled(asked),
+            (superseded, StopRequest::Supersede),
+            cancelled(both),
+            cancelled(gone),
+            cancelled(ended.0),
+        ]
     );
     assert_eq!(stop_requests(store, &[]).await, []);
     // It counts for a while only.

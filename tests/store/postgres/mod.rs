@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod adoption;
+mod plans;
 
 /// A schema of one test's own.
 struct Schema {
