@@ -14,6 +14,7 @@
 //! | `zombie` | a process that stands still for longer than its leases |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
+//! | `instances` | Redis, and one of two instances that share it |
 //!
 //! `rig` holds the processes, the clients with their records, and [`rig::invariants`], the promises
 //! as functions. A plain run takes the short form of each; `scripts/faults` the long one.
@@ -24,6 +25,7 @@ mod background;
 mod crash;
 mod database_away;
 mod database_stops;
+mod instances;
 mod kill;
 mod resume;
 mod rig;

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod model;
 pub(crate) mod redis;
+mod redis_process;
 pub(crate) mod server;
 
 pub(crate) use client::Client;
