@@ -27,7 +27,7 @@ use crate::{
     },
     live::{Live, Signal},
     protocol::Timestamp,
-    run::{Runs, StopReason, Unstored},
+    run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
     upstream::{
@@ -185,15 +185,13 @@ fn share(live: Live, state: AppState) -> Sharing {
     let sharing = Sharing { task: TaskTracker::new(), stop: CancellationToken::new() };
     let stop = sharing.stop.clone();
     sharing.task.spawn(async move {
+        let runs = state.chat.runs();
         let hear = |signal| match signal {
-            Signal::Cancel(run) => {
-                if let Some(run) = state.chat.runs().find_live(run) {
-                    run.stop(StopReason::Cancelled);
-                }
-            }
             Signal::Revoked(sid) => state.auth.learn_revocation(&sid),
+            of_run => runs.hear(&of_run),
         };
-        stop.run_until_cancelled(live.keep(hear)).await;
+        let sharing = async { tokio::join!(live.keep(hear), runs.tell_presence()) };
+        stop.run_until_cancelled(sharing).await;
     });
     sharing.task.close();
     sharing

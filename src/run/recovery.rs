@@ -9,19 +9,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    live::Entry,
+    live::{Entry, Signal},
     protocol::{Order, RunId, ThreadEvent, Timestamp},
     store::{
         PageQuery, Store, StoreError,
         record::{
             EventChunk, ItemRecord, ItemStatus, ItemWrite, RunEnd, RunRecord, RunStatus, RunWrite,
+            StopRequest,
         },
     },
 };
 
 use super::{
-    LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems, log::SEQ_GAP,
-    outcome::Failure, relay, resume, segment::Segment,
+    LEASE, Runs, chunk, closing, feeder, fold::OpenItems, log::SEQ_GAP, outcome::Failure, relay,
+    resume, segment::Segment, supersede::ANSWER_WITHIN,
 };
 
 /// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
@@ -198,7 +199,8 @@ fn error_chunk(seq: u64, event: &ThreadEvent) -> EventChunk {
     EventChunk { first_seq: seq, last_seq: seq, payload: chunk::encode(&[segment], seq - 1) }
 }
 
-/// Stops this process's runs for which another process took a Stop, or whose thread is gone.
+/// Stops this process's runs for which another process took a Stop or a new message, or whose thread
+/// is gone.
 async fn take_stops(runs: &Runs) {
     if runs.inner.store.kind() == "sqlite" {
         // There is no other process.
@@ -210,10 +212,13 @@ async fn take_stops(runs: &Runs) {
         if live.is_empty() {
             continue;
         }
-        match runs.inner.store.list_cancel_requests(&live).await {
-            Ok(stopped) => {
-                for run in stopped.into_iter().filter_map(|id| runs.find_live(id)) {
-                    run.stop(StopReason::Cancelled);
+        match runs.inner.store.list_stop_requests(&live, ANSWER_WITHIN).await {
+            Ok(asked) => {
+                for (run, request) in asked {
+                    runs.hear(&match request {
+                        StopRequest::Cancel => Signal::Cancel(run),
+                        StopRequest::Supersede => Signal::Supersede(run),
+                    });
                 }
             }
             Err(error) => tracing::warn!(error = %error, "cannot look for cancelled runs"),

@@ -29,9 +29,14 @@ impl Signals {
 
     /// Waits until this is told.
     pub(crate) async fn until(&mut self, signal: &str) {
+        self.until_one(|told| told == signal).await;
+    }
+
+    /// Waits until something is told that is so.
+    pub(crate) async fn until_one(&mut self, is_it: impl Fn(&str) -> bool) {
         let mut messages = self.0.on_message();
         while let Some(message) = messages.next().await {
-            if message.get_payload::<String>().unwrap() == signal {
+            if is_it(&message.get_payload::<String>().unwrap()) {
                 return;
             }
         }
