@@ -17,6 +17,10 @@ use crate::{
 /// How long a caller waits for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Connections that are kept open. To open one takes milliseconds, and hundreds of them while a server
+/// is in trouble: a checkpoint should not wait for that.
+const WARM: u32 = 4;
+
 /// Limits kept by the server, so that nothing of ours can hold a lock for long, whatever becomes of
 /// this process. Every statement here takes milliseconds; these are for a server in trouble.
 const SERVER_LIMITS: [(&str, &str); 3] = [
@@ -34,6 +38,7 @@ impl PostgresStore {
         migrate(&server).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
+            .min_connections(WARM.min(options.max_connections))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(server.clone().options(SERVER_LIMITS))
             .await

@@ -9,12 +9,15 @@ use super::Pair;
 use crate::rig::{Findings, Invariant, Plan, invariants::Evidence, settings, transcript::End};
 
 /// Runs that are live when it dies, half of them its own.
-const RUNS: usize = 50;
+fn live_runs() -> usize {
+    if settings::is_long() { 50 } else { 10 }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_POSTGRES_URL and TEST_REDIS_URL"]
 async fn readers_of_a_killed_instance_go_on_at_the_other() {
-    let scenario = "one of two with Redis killed, 50 runs";
+    let scenario = "one of two with Redis killed";
+    let live = live_runs();
     let mut random = settings::random(scenario);
     let mut findings = Findings::new(scenario);
     let mut pair = Pair::start().await;
@@ -22,14 +25,14 @@ async fn readers_of_a_killed_instance_go_on_at_the_other() {
         pair.model.answers.clear();
         let begun = Timestamp::now();
         let mut asking = JoinSet::new();
-        for number in 0..RUNS {
+        for number in 0..live {
             // By turns at the one and at the other, each watched at both.
             let user = pair.users[number % pair.users.len()].preferring(number);
             let plan = Plan::new(format!("{}/{round}.{number}", user.name), 100, 40);
             asking.spawn(user.ask_and_watch_elsewhere(plan));
         }
         // All of them have begun, and none has ended.
-        while pair.model.calls() < ((round + 1) * RUNS) as u64 {
+        while pair.model.calls() < ((round + 1) * live) as u64 {
             sleep(Duration::from_millis(1)).await;
         }
         sleep(Duration::from_secs(2).mul_f64(random.f64())).await;
@@ -54,12 +57,12 @@ async fn readers_of_a_killed_instance_go_on_at_the_other() {
         findings.note(Invariant::OneEnd, waiting.collect());
         let ended = |status: &str| stored.runs.iter().filter(|run| run.status == status).count();
         let (left, whole) = (ended("interrupted"), ended("completed"));
-        let more = left > RUNS / 2 || whole < RUNS / 2;
+        let more = left > live / 2 || whole < live / 2;
         let more = more.then(|| format!("{left} interrupted and {whole} completed"));
         findings.note(Invariant::DoneIsStored, more.into_iter().collect());
         pair.gateways[victim].restart().await;
         findings.connections(&transcripts);
-        findings.round(RUNS);
+        findings.round(live);
     }
     findings.finish();
 }

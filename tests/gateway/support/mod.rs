@@ -1,6 +1,7 @@
 //! The harness: verbs for tests, plumbing behind them.
 
 pub(crate) mod agent;
+pub(crate) mod agent_service;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod dead_process;
