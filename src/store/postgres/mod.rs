@@ -4,7 +4,11 @@
 //! (see `transaction`). Whoever locks rows of several tables locks `idempotency_key` first, then
 //! `conversation`, then `run`, and rows of one table by id: so no two transactions wait for each
 //! other.
+//!
+//! Runs that were accepted go before new ones: their writes have connections of their own, and
+//! beginning runs may take no more than half of the others (see `admission`).
 
+mod admission;
 mod attachments;
 mod begin;
 mod connect;
@@ -38,12 +42,16 @@ use crate::protocol::{
     AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
     request::FeedbackKind,
 };
+use admission::Admission;
 use transaction::Transactions;
 
 /// A PostgreSQL database.
 pub struct PostgresStore {
     pool: PgPool,
     transactions: Transactions,
+    /// For what runs write: checkpoints are heartbeats, and late ones lose the run.
+    run_transactions: Transactions,
+    admission: Admission,
 }
 
 impl Columns for PgRow {
