@@ -126,6 +126,7 @@ fn decode_line(line: &str) -> Result<Segment, UnreadableChunk> {
     if !is_sound {
         return Err(UnreadableChunk(None));
     }
-    let (first_seq, content_index, ends) = (line.seq, line.content_index, line.ends);
-    Ok(Segment::Text(TextSegment { first_seq, item_id, content_index, text, ends }))
+    let mut segment = TextSegment::new(line.seq, item_id, line.content_index);
+    (segment.text, segment.ends) = (text, line.ends);
+    Ok(Segment::Text(segment))
 }

@@ -279,13 +279,7 @@ impl State {
                 && text.first_seq + text.ends.len() as u64 == seq
         );
         if !fits {
-            self.segments.push(Segment::Text(TextSegment {
-                first_seq: seq,
-                item_id,
-                content_index,
-                text: String::new(),
-                ends: Vec::new(),
-            }));
+            self.segments.push(Segment::Text(TextSegment::new(seq, item_id, content_index)));
         }
         match self.segments.last_mut() {
             Some(Segment::Text(text)) => text,
@@ -687,13 +681,9 @@ mod tests {
         let mirror = Arc::new(RunLog::new());
         let item = ItemId::new();
         let part = |first_seq, text: &str| {
-            Segment::Text(TextSegment {
-                first_seq,
-                item_id: item,
-                content_index: 0,
-                text: text.to_owned(),
-                ends: vec![u32::try_from(text.len()).unwrap()],
-            })
+            let mut segment = TextSegment::new(first_seq, item, 0);
+            segment.push(text);
+            Segment::Text(segment)
         };
 
         mirror.mirror(vec![part(1, "one"), part(1_000_001, "far")]);

@@ -31,6 +31,8 @@ pub(super) struct TextSegment {
     pub(super) item_id: ItemId,
     /// Which part of it.
     pub(super) content_index: usize,
+    /// What stands before the text in the JSON of all its deltas.
+    head: Bytes,
     /// The text, JSON-escaped.
     pub(super) text: String,
     /// Where each delta ends in the text.
@@ -77,17 +79,32 @@ impl Segment {
 }
 
 impl TextSegment {
+    /// A stretch without deltas yet.
+    pub(super) fn new(first_seq: u64, item_id: ItemId, content_index: usize) -> Self {
+        let head = format!(
+            r#"{{"type":"thread.item.updated","item_id":"{item_id}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{content_index},"delta":""#
+        );
+        Self {
+            first_seq,
+            item_id,
+            content_index,
+            head: head.into(),
+            text: String::new(),
+            ends: Vec::new(),
+        }
+    }
+
     /// How many of its deltas are numbered `seq` or below.
     pub(super) fn deltas_up_to(&self, seq: u64) -> usize {
         usize::try_from((seq + 1).saturating_sub(self.first_seq)).unwrap_or(usize::MAX)
     }
 
     fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
-        let _ = write!(
-            out,
-            r#"{{"type":"thread.item.updated","item_id":"{}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{},"delta":"{escaped}"}}}}"#,
-            self.item_id, self.content_index,
-        );
+        const TAIL: &[u8] = br#""}}"#;
+        out.reserve(self.head.len() + escaped.len() + TAIL.len());
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(escaped.as_bytes());
+        out.extend_from_slice(TAIL);
     }
 }
 
