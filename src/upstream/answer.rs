@@ -4,7 +4,7 @@ use async_stream::try_stream;
 
 use super::{
     ModelEvent, ModelStream, UpstreamError,
-    client::{Post, UpstreamClient},
+    client::{Call, UpstreamClient},
     sse::EventReader,
     transport::Progress,
 };
@@ -29,11 +29,11 @@ pub(super) trait Conversion: Send + 'static {
 /// Sends the request at the first poll and converts its answer.
 pub(super) fn stream(
     client: UpstreamClient,
-    post: Result<Post, UpstreamError>,
+    call: Result<Call, UpstreamError>,
     mut conversion: impl Conversion,
 ) -> ModelStream {
     Box::pin(try_stream! {
-        let mut reader = client.open(&post?).await.map_err(counted)?;
+        let mut reader = client.open(&call?).await.map_err(counted)?;
         let mut events = Vec::new();
         while !conversion.is_finished() {
             let step = step(&mut reader, &mut conversion, &mut events).await;
@@ -47,7 +47,7 @@ pub(super) fn stream(
 
 /// Counts a failed call. What the provider said of it may quote a conversation: it is logged for
 /// whoever looks for it, and nobody else.
-fn counted(error: UpstreamError) -> UpstreamError {
+pub(super) fn counted(error: UpstreamError) -> UpstreamError {
     metrics::counter!("gateway_upstream_errors_total", "code" => error.code()).increment(1);
     tracing::debug!(error.code = error.code(), error = ?error, "a model call failed");
     error

@@ -70,7 +70,7 @@ impl ApiKey {
         Self(key.into())
     }
 
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -10,11 +10,11 @@
 mod config;
 mod failure;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    StatusCode, Url,
+    Method, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use serde::Serialize;
@@ -22,10 +22,10 @@ use serde::Serialize;
 pub use self::config::{ApiKey, HttpClient, UpstreamConfig, UpstreamConfigError};
 use self::failure::{Failure, header};
 use super::{
-    UpstreamError,
+    BoxError, UpstreamError,
     provider_error::fit_for_log,
     sse::{EventReader, Limits},
-    transport::{Answer, Request, Transport},
+    transport::{Answer, Request, SendError, Transport},
 };
 
 /// Longest `X-Client-Request-Id` that OpenAI takes.
@@ -45,27 +45,67 @@ struct Shared {
 }
 
 /// A request, ready to be sent as often as the rule allows.
-pub(super) struct Post {
-    path: &'static [&'static str],
+#[derive(Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: Vec<Cow<'static, str>>,
+    query: Option<String>,
     body: Bytes,
-    client_request_id: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
-impl Post {
-    /// A request with a JSON body to a path below the base URL.
-    pub(super) fn new(
-        path: &'static [&'static str],
+impl Call {
+    /// A GET of a path below the base URL.
+    pub(super) fn get(path: impl Into<Vec<Cow<'static, str>>>, query: String) -> Self {
+        Self { query: Some(query), ..Self::bare(Method::GET, path) }
+    }
+
+    /// A POST without a body to a path below the base URL.
+    pub(super) fn bare_post(path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        // No events are wanted of it.
+        Self::bare(Method::POST, path).with_header("accept", "application/json")
+    }
+
+    fn bare(method: Method, path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: None,
+            body: Bytes::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// A POST with a JSON body to a path below the base URL.
+    pub(super) fn post(
+        path: &[&'static str],
         body: &impl Serialize,
         client_request_id: Option<&str>,
     ) -> Result<Self, UpstreamError> {
         let body = serde_json::to_vec(body)
             .map(Bytes::from)
             .map_err(|error| UpstreamError::unreadable(format!("no request body: {error}")))?;
+        let path: Vec<_> = path.iter().map(|part| Cow::Borrowed(*part)).collect();
+        let call = Self { body, ..Self::bare(Method::POST, path) };
         // Only for finding things in logs: an id that cannot be sent is left out.
-        let client_request_id = client_request_id
-            .filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii())
-            .and_then(|id| HeaderValue::from_str(id).ok());
-        Ok(Self { path, body, client_request_id })
+        let id = client_request_id.filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii());
+        Ok(match id {
+            Some(id) => call.with_header("x-client-request-id", id),
+            None => call,
+        })
+    }
+
+    /// With one more header; one that cannot be sent is left out.
+    #[must_use]
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -88,10 +128,10 @@ impl UpstreamClient {
 
     /// Sends a request, by the rule more than once, until there is a stream of events. Errors are
     /// fit to be logged.
-    pub(super) async fn open(&self, post: &Post) -> Result<EventReader, UpstreamError> {
+    pub(super) async fn open(&self, call: &Call) -> Result<EventReader, UpstreamError> {
         let mut retries = 0;
         loop {
-            let failure = match self.ask(post).await {
+            let failure = match self.ask(call).await {
                 Ok(answer) => return Ok(EventReader::new(answer.body, self.limits())),
                 Err(failure) => failure,
             };
@@ -104,9 +144,30 @@ impl UpstreamClient {
         }
     }
 
+    /// Sends a request, once, whatever becomes of it.
+    pub(super) async fn open_once(&self, call: &Call) -> Result<EventReader, UpstreamError> {
+        match self.ask(call).await {
+            Ok(answer) => Ok(EventReader::new(answer.body, self.limits())),
+            Err(failure) => Err(self.fit_for_log(failure.error)),
+        }
+    }
+
+    /// Sends a request whose answer says no more than that it was heard.
+    pub(super) async fn tell(&self, call: &Call, patience: Duration) -> Result<(), BoxError> {
+        let request = self.request(call);
+        let answer = tokio::time::timeout(patience, self.0.transport.send(&request)).await?;
+        let answer = answer.map_err(|error| match error {
+            SendError::Connect { cause, .. } | SendError::Lost(cause) => cause,
+        })?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(format!("status {}", answer.status.as_u16()).into())
+    }
+
     /// Sends a request once. An answer is a stream of events.
-    async fn ask(&self, post: &Post) -> Result<Answer, Failure> {
-        let request = self.request(post);
+    async fn ask(&self, call: &Call) -> Result<Answer, Failure> {
+        let request = self.request(call);
         let sending = self.0.transport.send(&request);
         let sent = tokio::time::timeout(self.0.config.first_byte_timeout, sending).await;
         let waited_for = "begin to answer";
@@ -126,16 +187,19 @@ impl UpstreamClient {
         fit_for_log(error, self.0.config.api_key.as_ref().map(ApiKey::expose))
     }
 
-    fn request(&self, post: &Post) -> Request {
+    fn request(&self, call: &Call) -> Request {
         let mut url = self.0.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(post.path);
+            segments.pop_if_empty().extend(&call.path);
+        }
+        if let Some(query) = &call.query {
+            // Beside what the base URL has, such as Azure's version.
+            let query = url.query().map_or_else(|| query.clone(), |had| format!("{had}&{query}"));
+            url.set_query(Some(&query));
         }
         let mut headers = self.0.headers.clone();
-        if let Some(id) = &post.client_request_id {
-            headers.insert(HeaderName::from_static("x-client-request-id"), id.clone());
-        }
-        Request { url, headers, body: post.body.clone() }
+        headers.extend(call.headers.clone());
+        Request { method: call.method.clone(), url, headers, body: call.body.clone() }
     }
 
     fn limits(&self) -> Limits {
@@ -203,8 +267,8 @@ mod tests {
     }
 
     fn address(base_url: &str) -> String {
-        let post = Post::new(&["chat", "completions"], &(), None).unwrap();
-        client(base_url).request(&post).url.to_string()
+        let call = Call::post(&["chat", "completions"], &(), None).unwrap();
+        client(base_url).request(&call).url.to_string()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! From a request to the head and the body of its answer: one POST, sent once.
+//! From a request to the head and the body of its answer: sent once.
 //!
 //! Two implementations stand behind [`Body`]: HTTP/1.1 of our own ([`http1`]), which is cheap on
 //! streams of small events, and `reqwest`, which knows proxies.
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use ::reqwest::{StatusCode, Url, header::HeaderMap};
+use ::reqwest::{Method, StatusCode, Url, header::HeaderMap};
 use bytes::Bytes;
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -24,8 +24,9 @@ use super::{
 /// Below the idle time-out of common load balancers (60 s), so that we close first.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// A POST.
+/// A GET or a POST.
 pub(super) struct Request {
+    pub(super) method: Method,
     pub(super) url: Url,
     /// All but `host` and `content-length`.
     pub(super) headers: HeaderMap,

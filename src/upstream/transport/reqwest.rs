@@ -33,7 +33,7 @@ pub(super) fn client(connect_timeout: Duration) -> reqwest::Result<Client> {
 /// Sends a request and waits for the head of its answer.
 pub(super) async fn send(client: &Client, request: &Request) -> Result<Answer, SendError> {
     let sending = client
-        .post(request.url.clone())
+        .request(request.method.clone(), request.url.clone())
         .headers(request.headers.clone())
         .body(request.body.clone())
         .send();

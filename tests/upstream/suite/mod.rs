@@ -1,6 +1,7 @@
 //! What holds by whatever HTTP client the model is asked.
 
 mod answers;
+mod background;
 mod chunking;
 mod failures;
 mod time_limits;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{
-    StatusCode,
+    Method, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING},
 };
 
@@ -31,7 +31,8 @@ pub(super) enum HeadError {
 pub(super) fn request_head(request: &Request) -> Vec<u8> {
     let url = &request.url;
     let mut head = Vec::with_capacity(1024);
-    head.extend_from_slice(b"POST ");
+    head.extend_from_slice(request.method.as_str().as_bytes());
+    head.push(b' ');
     head.extend_from_slice(url.path().as_bytes());
     if let Some(query) = url.query() {
         head.push(b'?');
@@ -42,8 +43,10 @@ pub(super) fn request_head(request: &Request) -> Vec<u8> {
     if let Some(port) = url.port() {
         head.extend_from_slice(format!(":{port}").as_bytes());
     }
-    let length = HeaderValue::from(request.body.len());
-    for (name, value) in request.headers.iter().chain([(&CONTENT_LENGTH, &length)]) {
+    let has_body = request.method != Method::GET;
+    let length = has_body.then(|| HeaderValue::from(request.body.len()));
+    let length = length.as_ref().map(|length| (&CONTENT_LENGTH, length));
+    for (name, value) in request.headers.iter().chain(length) {
         head.extend_from_slice(b"\r\n");
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");

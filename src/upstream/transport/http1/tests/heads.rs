@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 
 use super::super::{
     super::Request,
@@ -28,7 +31,12 @@ fn request_head(url: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer k"));
     let body = Bytes::from_static(b"{}");
-    let head = head::request_head(&Request { url: url.parse().unwrap(), headers, body });
+    let head = head::request_head(&Request {
+        method: Method::POST,
+        url: url.parse().unwrap(),
+        headers,
+        body,
+    });
     String::from_utf8(head).unwrap()
 }
 

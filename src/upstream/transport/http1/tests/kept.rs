@@ -3,7 +3,7 @@
 use std::{future::poll_fn, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{Url, header::HeaderMap};
+use reqwest::{Method, Url, header::HeaderMap};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -21,7 +21,12 @@ async fn answer() -> (Client, Box<dyn Body>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let client = Client::with(Connector::new(&url, PATIENCE).unwrap());
-    let request = Request { url, headers: HeaderMap::new(), body: Bytes::from_static(b"{}") };
+    let request = Request {
+        method: Method::POST,
+        url,
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"{}"),
+    };
     let server = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         socket.write_all(HEAD).await.unwrap();

@@ -4,7 +4,7 @@
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{Url, header::HeaderMap};
+use reqwest::{Method, Url, header::HeaderMap};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -67,7 +67,7 @@ impl Server {
 
     fn request(&self) -> Request {
         let body = Bytes::from(vec![b'x'; BODY_BYTES]);
-        Request { url: self.url.clone(), headers: HeaderMap::new(), body }
+        Request { method: Method::POST, url: self.url.clone(), headers: HeaderMap::new(), body }
     }
 }
 
