@@ -1,11 +1,25 @@
 //! Server-Sent Events of an answer, read for what a load test wants to know: the deltas with their
 //! time stamps, the text as the server says it is in the end, and errors.
 
-use memchr::{memchr, memchr2, memmem};
+use std::sync::LazyLock;
+
+use memchr::{
+    memchr, memchr2,
+    memmem::{self, Finder},
+};
 use serde_json::Value;
 
 /// An event's type stands within so many bytes.
 const TYPE_WITHIN: usize = 200;
+/// Events that come once in an answer.
+const RARE: [&[u8]; 6] = [
+    b"\"thread.item.done\"",
+    b"\"thread.created\"",
+    b"\"error\"",
+    b"\"response.completed\"",
+    b"\"response.failed\"",
+    b"\"response.incomplete\"",
+];
 
 /// What an event says.
 #[derive(Debug, PartialEq)]
@@ -93,28 +107,28 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(value.strip_suffix(b"\r").unwrap_or(value))
 }
 
+/// Made once: making one costs as much as finding.
+static TYPE_END: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"delta\""));
+static MEMBER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"delta\":"));
+
 fn read_data(data: &[u8]) -> Event<'_> {
     let head = &data[..data.len().min(TYPE_WITHIN)];
-    if is_type(head, b".text_delta\"") || is_type(head, b"response.output_text.delta\"") {
+    if is_text_delta(head) {
         return delta(data).map_or(Event::Other, Event::Delta);
     }
-    let is_rare = is_type(head, b"\"thread.item.done\"")
-        || is_type(head, b"\"thread.created\"")
-        || is_type(head, b"\"error\"")
-        || is_type(head, b"\"response.completed\"")
-        || is_type(head, b"\"response.failed\"")
-        || is_type(head, b"\"response.incomplete\"");
+    let is_rare = RARE.iter().any(|kind| memmem::find(head, kind).is_some());
     if is_rare { read_rare(data) } else { Event::Other }
 }
 
-fn is_type(head: &[u8], kind: &[u8]) -> bool {
-    memmem::find(head, kind).is_some()
+/// Whether the type is ChatKit's `….text_delta` or the model's `response.output_text.delta`.
+fn is_text_delta(head: &[u8]) -> bool {
+    let Some(at) = TYPE_END.find(head) else { return false };
+    head[..at].ends_with(b".text_") || head[..at].ends_with(b"output_text.")
 }
 
 /// The string in the member `delta`, as it stands there.
 fn delta(data: &[u8]) -> Option<&[u8]> {
-    const MEMBER: &[u8] = b"\"delta\":";
-    let value = data[memmem::find(data, MEMBER)? + MEMBER.len()..].trim_ascii_start();
+    let value = data[MEMBER.find(data)? + MEMBER.needle().len()..].trim_ascii_start();
     let text = value.strip_prefix(b"\"")?;
     let mut end = 0;
     loop {
