@@ -75,7 +75,8 @@ impl Owner {
             async move {
                 store.insert_thread(new).await?;
                 if !number.is_multiple_of(100) {
-                    let patch = ThreadPatch { archived_at: Some(Some(now)), ..ThreadPatch::default() };
+                    let patch =
+                        ThreadPatch { archived_at: Some(Some(now)), ..ThreadPatch::default() };
                     store.update_thread(&user, *id, patch, now).await?;
                 }
                 anyhow::Ok(())

@@ -13,25 +13,26 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{
-        Agent, ClientTool, ModelAgent, TitleMaker,
+        Agent, ClientTool, ModelAgent, RemoteAgent, TitleMaker,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
     attachments::AttachmentStore,
     auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{Config, ModelApi, ModelConfig, Titles},
+    config::{AgentKind, Config, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
     },
     live::{Live, Signal},
     protocol::Timestamp,
-    run::{Runs, StopReason, Unstored},
+    run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
     upstream::{
         Model,
+        agent_service::AgentService,
         chat_completions::ChatCompletionsModel,
         client::{UpstreamClient, UpstreamConfig},
         responses::ResponsesModel,
@@ -92,7 +93,10 @@ impl Gateway {
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
-        let agent = model_agent(&config, model, tools.clone())?;
+        let agent: Arc<dyn Agent> = match config.file.agent.kind {
+            AgentKind::Model => model_agent(&config, model, tools.clone())?,
+            AgentKind::Remote => Arc::new(remote_agent(&config)?),
+        };
         let parts = Parts { store, tools, agent, titles, files: None };
         Self::with_parts(config, parts, metrics).await
     }
@@ -181,15 +185,13 @@ fn share(live: Live, state: AppState) -> Sharing {
     let sharing = Sharing { task: TaskTracker::new(), stop: CancellationToken::new() };
     let stop = sharing.stop.clone();
     sharing.task.spawn(async move {
+        let runs = state.chat.runs();
         let hear = |signal| match signal {
-            Signal::Cancel(run) => {
-                if let Some(run) = state.chat.runs().find_live(run) {
-                    run.stop(StopReason::Cancelled);
-                }
-            }
             Signal::Revoked(sid) => state.auth.learn_revocation(&sid),
+            of_run => runs.hear(&of_run),
         };
-        stop.run_until_cancelled(live.keep(hear)).await;
+        let sharing = async { tokio::join!(live.keep(hear), runs.tell_presence()) };
+        stop.run_until_cancelled(sharing).await;
     });
     sharing.task.close();
     sharing
@@ -247,6 +249,24 @@ fn model_agent(
         ..defaults
     };
     Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+}
+
+fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
+    let (file, model) = (&config.file.agent, &config.model);
+    if file.secret_env.is_none() {
+        tracing::warn!(
+            "requests to the remote agent are not signed: set secret_env in gateway.toml"
+        );
+    }
+    let service = UpstreamConfig {
+        base_url: file.url.clone().unwrap_or_default(),
+        first_byte_timeout: model.first_byte_timeout,
+        idle_timeout: model.idle_timeout,
+        ..UpstreamConfig::default()
+    };
+    let secret = config.agent_secret.as_ref().map(|secret| secret.expose().as_bytes());
+    let service = AgentService::new(service, secret)?;
+    Ok(RemoteAgent::new(service, config.limits.run_timeout))
 }
 
 fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A Redis of our own: on a free loopback port, an ordinary process, gone at the end. Sourced by
-# scripts/test, behind postgres.sh, whose free_port it uses.
+# scripts/test and scripts/faults, behind postgres.sh, whose free_port it uses.
 
 redis_pid=
 redis_dir=

@@ -1,7 +1,8 @@
 //! Who answers. An [`Agent`] is given a turn and yields what is to happen in the thread; the run
 //! engine stores it and shows it to whoever watches.
 //!
-//! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
+//! [`ModelAgent`] is ours: a model with tools. An application can bring its own, in its process or, as
+//! a [`RemoteAgent`], in another.
 
 pub mod bridge;
 pub mod client_calls;
@@ -9,6 +10,7 @@ mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
+pub mod remote;
 mod resume_point;
 mod thread;
 pub mod titles;
@@ -36,6 +38,7 @@ use crate::{
 
 pub use client_calls::ClientTool;
 pub use model_agent::ModelAgent;
+pub use remote::RemoteAgent;
 pub use thread::ThreadHandle;
 pub use titles::TitleMaker;
 

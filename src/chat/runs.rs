@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::{
     protocol::{ItemKind, Order, RunId, ThreadId, UserId, item::Role},
     run::{RunEvents, StopReason},
-    store::{PageQuery, record::RunRecord},
+    store::{
+        PageQuery,
+        record::{RunRecord, StopRequest},
+    },
 };
 
 use super::{ChatError, ChatService, Message, Sent};
@@ -72,7 +75,7 @@ impl ChatService {
 
     /// Stops one of the user's runs. A run that has ended stays as it is.
     pub async fn cancel_run(&self, user: &UserId, id: RunId) -> Result<RunRecord, ChatError> {
-        let is_asked = self.store.request_cancel(user, id).await?;
+        let is_asked = self.store.request_stop(user, id, StopRequest::Cancel).await?;
         if let Some(run) = self.runs.find_live(id).filter(|run| run.user_id == *user) {
             run.stop(StopReason::Cancelled);
             // Mostly it has ended by then, and the answer says so.

@@ -20,9 +20,13 @@ pub struct ConfigFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentFile {
-    /// What kind: only `model`.
+    /// What kind.
     #[serde(default)]
     pub kind: AgentKind,
+    /// Where a remote agent is asked.
+    pub url: Option<String>,
+    /// The variable that holds the secret which requests to it are signed with.
+    pub secret_env: Option<String>,
     /// The system's text for the model.
     pub instructions: Option<String>,
     /// How many tokens of the conversation the model is told, about; the oldest turns go first.
@@ -60,4 +64,6 @@ pub enum AgentKind {
     /// A model with tools.
     #[default]
     Model,
+    /// A service in another process.
+    Remote,
 }

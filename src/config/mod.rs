@@ -17,13 +17,15 @@ use crate::{
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, ClientToolFile, ConfigFile};
+pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile};
 use vars::Vars;
 
 /// OpenAI's own API.
 pub const OPENAI_BASE_URL: &str = UpstreamConfig::OPENAI;
 /// The model of a turn unless the configuration or the request names another: a small one.
 const DEFAULT_MODEL: &str = "gpt-5-mini";
+/// The shortest secret of a remote agent, in bytes.
+const MIN_AGENT_SECRET: usize = 32;
 
 /// Everything that `serve` needs.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The structured part.
     pub file: ConfigFile,
+    /// What requests to a remote agent are signed with.
+    pub agent_secret: Option<ApiKey>,
     /// Origins whose pages may call.
     pub cors_origins: Vec<String>,
     /// Bounds of runs.
@@ -184,22 +188,18 @@ impl Config {
                 vars.problem(problem.variable, problem.problem);
             }
         }
+        let file = file(&mut vars, read_file);
+        let model = model(&mut vars, needs_model && file.agent.kind == AgentKind::Model);
         let config = Self {
             bind_addr: vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000"),
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
             redis_url: redis(&mut vars),
-            model: model(&mut vars, needs_model),
-            file: file(&mut vars, read_file),
+            titles: titles(&mut vars, &model),
+            model,
+            agent_secret: agent_secret(&mut vars, &file.agent),
+            file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
             limits: limits(&mut vars),
-            titles: vars.choice(
-                "CHATKIT_TITLES",
-                &[
-                    ("model", Titles::Model),
-                    ("first_words", Titles::FirstWords),
-                    ("off", Titles::Off),
-                ],
-            ),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
                 Ok(auth) => auth,
@@ -223,6 +223,31 @@ impl Config {
             };
             ConfigError(problems.into_iter().map(problem).collect())
         })
+    }
+}
+
+/// A service that does not know who asks would answer anybody who finds it.
+fn agent_secret(vars: &mut Vars<'_>, agent: &AgentFile) -> Option<ApiKey> {
+    if agent.kind == AgentKind::Remote && !agent.url.as_deref().is_some_and(vars::is_http_url) {
+        vars.problem("gateway.toml", "a remote agent needs an http(s) url");
+    }
+    let name = agent.secret_env.as_deref()?;
+    let secret = vars.optional(name);
+    if secret.as_ref().is_none_or(|secret| secret.len() < MIN_AGENT_SECRET) {
+        vars.problem(name, "is named by secret_env in gateway.toml and needs at least 32 bytes");
+    }
+    secret.map(ApiKey::new)
+}
+
+fn titles(vars: &mut Vars<'_>, model: &ModelConfig) -> Titles {
+    let choices =
+        [("model", Titles::Model), ("first_words", Titles::FirstWords), ("off", Titles::Off)];
+    match vars.choice("CHATKIT_TITLES", &choices) {
+        // Beside an agent of one's own there need not be a model.
+        Titles::Model if model.api_key.is_none() && model.base_url == OPENAI_BASE_URL => {
+            Titles::FirstWords
+        }
+        titles => titles,
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `entry` | one stretch of a run's events in its stream, and its place there |
 //! | `commands` | the connection that everything is written through |
 //! | `reading` | the connection that hears all followed runs |
-//! | `signals` | the connection that hears Stops and logouts |
+//! | `signals` | the connection that hears Stops, logouts and which runs are watched elsewhere |
 //! | `health` | whether all that works: one warning for an outage, the metrics |
 //!
 //! **Nothing depends on it.** The database holds the truth; what is told here comes sooner, or it
@@ -29,6 +29,8 @@ mod reading;
 mod signals;
 
 use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 pub use address::RedisUrl;
 use commands::Commands;
@@ -148,6 +150,11 @@ impl Live {
     /// Follows a run's stream behind a position; `None` when there is no Redis.
     pub(crate) fn follow(&self, run: RunId, after: Position) -> Option<Following> {
         Some(self.0.as_ref()?.reading.follow(run, after))
+    }
+
+    /// Since when all signals are heard; `None` at a time when none is.
+    pub(crate) fn hears_since(&self) -> Option<Instant> {
+        self.0.as_ref()?.signals.since()
     }
 
     /// Tells all instances, this one included. Best effort: they look into the database, too.

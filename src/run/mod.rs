@@ -14,6 +14,7 @@
 //! | `writer` | commits for all runs, many at a time |
 //! | `disconnect` | what becomes of a run that nobody watches any more |
 //! | `relay` | a reader of any run: live, ended, or another process's |
+//! | `supersede`, `presence` | what gives way to a new message; who watches from elsewhere |
 //! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
 //! | `resume`, `replay` | goes on with it instead, where the agent can |
@@ -42,6 +43,7 @@ mod live_run;
 mod log;
 mod opening;
 mod outcome;
+mod presence;
 mod readers;
 mod recovery;
 mod relay;
@@ -51,6 +53,7 @@ mod segment;
 mod shutdown;
 mod slots;
 mod start;
+mod supersede;
 mod titling;
 mod under_way;
 mod writer;
@@ -85,6 +88,7 @@ use live_run::Stop;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
 pub use outcome::StopReason;
+use presence::Presence;
 pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
 pub use shutdown::Unstored;
@@ -151,6 +155,7 @@ struct Inner {
     /// What is shared with other instances.
     live: Live,
     follows: Arc<Follows>,
+    presence: Arc<Presence>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -171,6 +176,7 @@ impl Runs {
         limits: RunLimits,
         live: Live,
     ) -> Self {
+        let owner = RunId::new().to_string();
         let progress = Arc::new(Progress::default());
         let (writer, writing) = Writer::new(store.clone(), progress.clone());
         let writer_task = TaskTracker::new();
@@ -185,12 +191,13 @@ impl Runs {
             live_runs: Mutex::default(),
             not_ended: Mutex::default(),
             follows: Follows::new(live.clone(), store.clone()),
+            presence: Presence::new(live.clone(), owner.clone()),
             live,
             store,
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
-            owner: RunId::new().to_string(),
+            owner,
             closing: CancellationToken::new(),
             drained: CancellationToken::new(),
         };
@@ -258,7 +265,8 @@ impl Runs {
         self.begin_feed(&live, &lease);
         self.begin_title(&live, &request, &thread);
         if let OnDisconnect::CancelAfter(grace) = self.inner.limits.on_disconnect {
-            self.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
+            let presence = self.inner.presence.clone();
+            self.inner.tasks.spawn(disconnect::cancel_when_left(presence, live.clone(), grace));
         }
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);

@@ -9,23 +9,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    live::Entry,
+    live::{Entry, Signal},
     protocol::{Order, RunId, ThreadEvent, Timestamp},
     store::{
         PageQuery, Store, StoreError,
         record::{
             EventChunk, ItemRecord, ItemStatus, ItemWrite, RunEnd, RunRecord, RunStatus, RunWrite,
+            StopRequest,
         },
     },
 };
 
 use super::{
-    LEASE, Runs, StopReason, chunk, closing, feeder, fold::OpenItems, log::SEQ_GAP,
-    outcome::Failure, relay, resume, segment::Segment,
+    LEASE, Runs, chunk, closing, feeder, fold::OpenItems, log::SEQ_GAP, outcome::Failure, relay,
+    resume, segment::Segment, supersede::ANSWER_WITHIN,
 };
 
 /// How often dead processes' runs are looked for. A lease, this, and up to a second of jitter leave
-/// a second of the 20 s that a crash may keep a thread busy.
+/// a second of the 20 s that a crash may keep a thread busy. With 1,000 live runs a look goes through
+/// as many rows of the index `run_one_active`, 0.4 ms, however many runs have ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// A database that does not answer for so long may have kept the living from renewing their leases.
 const AWAY_AFTER: Duration = Duration::from_secs(5);
@@ -34,7 +36,9 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(6);
 /// How long an answer of the database proves, by its clock, that it did not stand still. With
 /// [`AWAY_AFTER`] this leaves a lease of 15 s, renewed each 5 s, two seconds more.
 const PROOF: Duration = Duration::from_secs(3);
-/// How often other processes' Stops are looked for.
+/// How often other processes' Stops are looked for: one reaches the model within a second, also on a
+/// machine that has more to do than it can (0.6 s at most there, of 100). With 1,000 live runs a look
+/// goes through as many rows of `run_one_active`, as that for the dead does: 1.4 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many runs are taken over at a time.
 const AT_ONCE: usize = 64;
@@ -198,7 +202,8 @@ fn error_chunk(seq: u64, event: &ThreadEvent) -> EventChunk {
     EventChunk { first_seq: seq, last_seq: seq, payload: chunk::encode(&[segment], seq - 1) }
 }
 
-/// Stops this process's runs for which another process took a Stop, or whose thread is gone.
+/// Stops this process's runs for which another process took a Stop or a new message, or whose thread
+/// is gone.
 async fn take_stops(runs: &Runs) {
     if runs.inner.store.kind() == "sqlite" {
         // There is no other process.
@@ -210,10 +215,13 @@ async fn take_stops(runs: &Runs) {
         if live.is_empty() {
             continue;
         }
-        match runs.inner.store.list_cancel_requests(&live).await {
-            Ok(stopped) => {
-                for run in stopped.into_iter().filter_map(|id| runs.find_live(id)) {
-                    run.stop(StopReason::Cancelled);
+        match runs.inner.store.list_stop_requests(&live, ANSWER_WITHIN).await {
+            Ok(asked) => {
+                for (run, request) in asked {
+                    runs.hear(&match request {
+                        StopRequest::Cancel => Signal::Cancel(run),
+                        StopRequest::Supersede => Signal::Supersede(run),
+                    });
                 }
             }
             Err(error) => tracing::warn!(error = %error, "cannot look for cancelled runs"),

@@ -23,6 +23,7 @@ use super::{
     Runs, chunk,
     follow::Interest,
     log::LogReader,
+    presence::Watching,
     segment::{Framing, Segment},
 };
 
@@ -34,6 +35,8 @@ const CHUNKS: usize = 64;
 /// A reader of a run's events. Dropping it is leaving.
 pub struct RunEvents {
     source: Source,
+    /// Where the run is another instance's.
+    _watching: Option<Watching>,
 }
 
 enum Source {
@@ -81,7 +84,7 @@ impl RunEvents {
 
 impl From<LogReader> for RunEvents {
     fn from(reader: LogReader) -> Self {
-        Self { source: Source::Live(reader) }
+        Self { source: Source::Live(reader), _watching: None }
     }
 }
 
@@ -90,7 +93,7 @@ impl RunEvents {
     pub(crate) fn of(events: &[ThreadEvent]) -> Self {
         let segments = (1..).zip(events).map(|(seq, event)| Segment::event(seq, event)).collect();
         let segments = Box::pin(stream::iter([segments]));
-        Self { source: Source::Stored { segments, after: 0 } }
+        Self { source: Source::Stored { segments, after: 0 }, _watching: None }
     }
 }
 
@@ -125,12 +128,14 @@ impl Runs {
             return Err(WatchError::Expired);
         }
         let thread_id = run.thread_id;
-        if let Some((reader, interest)) = self.inner.follows.read(&run, after) {
-            let source = Source::Mirrored(reader, interest);
-            return Ok((thread_id, RunEvents { source }));
-        }
-        let segments = Box::pin(stored(self.inner.store.clone(), run, after));
-        Ok((thread_id, RunEvents { source: Source::Stored { segments, after } }))
+        let watching = (!run.status.is_terminal()).then(|| self.inner.presence.enter(run.id));
+        let source = if let Some((reader, interest)) = self.inner.follows.read(&run, after) {
+            Source::Mirrored(reader, interest)
+        } else {
+            let segments = Box::pin(stored(self.inner.store.clone(), run, after));
+            Source::Stored { segments, after }
+        };
+        Ok((thread_id, RunEvents { source, _watching: watching }))
     }
 }
 

@@ -92,7 +92,8 @@ pub(super) async fn go_on(runs: &Runs, run: &RunRecord) -> Result<bool, StoreErr
     runs.live().insert(run.id, live.clone());
     runs.begin_feed(&live, &lease);
     if let OnDisconnect::CancelAfter(grace) = runs.inner.limits.on_disconnect {
-        runs.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
+        let presence = runs.inner.presence.clone();
+        runs.inner.tasks.spawn(disconnect::cancel_when_left(presence, live.clone(), grace));
     }
     runs.inner.tasks.spawn(runs.clone().drive(live, drive, Opening::Resume(point.state)));
     Ok(true)

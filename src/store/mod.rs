@@ -38,8 +38,8 @@ use crate::protocol::{
 };
 use record::{
     AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-    NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
-    ThreadRecord, WriteOutcome,
+    NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch, TaskRecord,
+    ThreadPatch, ThreadRecord, WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -211,12 +211,18 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RunRecord>>;
 
-    /// Asks the run's owner, wherever it is, to cancel it. `false` when it is not the user's or has
+    /// Asks the run's owner, wherever it is, to stop it. `false` when it is not the user's or has
     /// ended.
-    async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool>;
+    async fn request_stop(&self, user: &UserId, id: RunId, request: StopRequest) -> Result<bool>;
 
-    /// Of the given runs, those that were asked to be cancelled or are gone.
-    async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>>;
+    /// Of the given runs, those that are to be stopped. [`StopRequest::Cancel`] holds for good, and
+    /// for what is not under way any more, or gone; [`StopRequest::Supersede`] for this time by the
+    /// database's clock.
+    async fn list_stop_requests(
+        &self,
+        runs: &[RunId],
+        supersede_within: Duration,
+    ) -> Result<Vec<(RunId, StopRequest)>>;
 
     // ---- attachments ---------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
 
+pub mod agent_service;
 mod answer;
 pub mod chat_completions;
 pub mod client;

@@ -10,10 +10,12 @@
 //! | `same_key` | one message, posted many times at once |
 //! | `storm` | requests that are aborted, many at a time |
 //! | `shutdown` | SIGTERM |
+//! | `stop_elsewhere` | nothing: Stop at the other instance, on a busy machine |
 //! | `rolling` | two instances, one behind the other, under load |
 //! | `zombie` | a process that stands still for longer than its leases |
 //! | `database_away` | the connection to the database |
 //! | `database_stops` | the database itself |
+//! | `instances` | Redis, and one of two instances that share it |
 //!
 //! `rig` holds the processes, the clients with their records, and [`rig::invariants`], the promises
 //! as functions. A plain run takes the short form of each; `scripts/faults` the long one.
@@ -24,11 +26,13 @@ mod background;
 mod crash;
 mod database_away;
 mod database_stops;
+mod instances;
 mod kill;
 mod resume;
 mod rig;
 mod rolling;
 mod same_key;
 mod shutdown;
+mod stop_elsewhere;
 mod storm;
 mod zombie;

@@ -33,7 +33,7 @@ async fn a_reader_may_begin_anywhere_on_either_of_two_instances() {
     resume("resume, two on PostgreSQL", &database, &model, &[&first, &second]).await;
 }
 
-async fn resume(
+pub(crate) async fn resume(
     scenario: &'static str,
     database: &Database,
     model: &RecordingModel,

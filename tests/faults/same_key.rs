@@ -15,10 +15,19 @@ const POSTS: usize = 20;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_POSTGRES_URL"]
 async fn one_key_posted_at_two_instances_at_once_is_one_run() {
-    let mut findings = Findings::new("one key, 20 posts at two instances");
     let (database, model) = (Database::postgres().await, RecordingModel::start().await);
     let first = GatewayProcess::start(&database.url, &model.base_url()).await;
     let second = GatewayProcess::start(&database.url, &model.base_url()).await;
+    post_at_once("one key, 20 posts at two instances", &database, &model, [&first, &second]).await;
+}
+
+pub(crate) async fn post_at_once(
+    scenario: &'static str,
+    database: &Database,
+    model: &RecordingModel,
+    [first, second]: [&GatewayProcess; 2],
+) {
+    let mut findings = Findings::new(scenario);
     let users = User::all(&[&first.base, &second.base]);
     // Connections to the database are not what is raced for.
     join_all([first.resources_when_warm(), second.resources_when_warm()]).await;

@@ -85,8 +85,9 @@ async fn stop_and_go_on(round: usize, findings: &mut Findings) {
         crashes: &[stopped],
     };
     evidence.judge(findings);
-    let written = (format!("{taken_over:?}") != format!("{after:?}"))
-        .then(|| "the database changed after the take-over".to_owned());
+    let written = (format!("{taken_over:?}") != format!("{after:?}")).then(|| {
+        format!("the database changed after the take-over: {taken_over:?}, then {after:?}")
+    });
     findings.note(Invariant::OneEnd, written.into_iter().collect());
     let lively = at_zombie.iter().filter(|reader| {
         // What had been said before was on its way; nothing of it may be called done.

@@ -13,14 +13,16 @@ pub(in crate::agent) fn newest_within(mut input: Vec<InputItem>, tokens: usize) 
     let (mut sum, mut begin) = (0, None);
     for (place, item) in input.iter().enumerate().rev() {
         sum += cost(item);
-        if sum > tokens && begin.is_some() {
-            break;
+        if sum > tokens
+            && let Some(begin) = begin
+        {
+            input.drain(..begin);
+            return input;
         }
         if matches!(item, InputItem::User(_)) {
             begin = Some(place);
         }
     }
-    input.drain(..begin.unwrap_or(0));
     input
 }
 
@@ -82,6 +84,8 @@ mod tests {
     #[test]
     fn all_is_told_when_there_is_room() {
         assert_eq!(newest_within(talk(), 1_000), talk());
+        let greeting = [vec![assistant("hello")], talk()].concat();
+        assert_eq!(newest_within(greeting.clone(), 1_000), greeting);
     }
 
     #[test]

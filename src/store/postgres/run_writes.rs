@@ -22,7 +22,7 @@ pub(super) async fn write(
 
 async fn write_slice(store: &PostgresStore, slice: Slice) -> Result<Vec<WriteOutcome>> {
     store
-        .transactions
+        .run_transactions
         .run(move |connection| {
             Box::pin(async move {
                 let writes = slice.writes();

@@ -58,6 +58,15 @@ impl RunStatus {
     }
 }
 
+/// What a process asks of the one that drives a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopRequest {
+    /// The user pressed Stop, or the run is not under way any more.
+    Cancel,
+    /// The user wrote something new: to give it up if nobody watches it.
+    Supersede,
+}
+
 /// The right to write for a run, held by one process for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

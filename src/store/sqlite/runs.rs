@@ -7,7 +7,7 @@ use crate::{
     protocol::{RunId, Timestamp, UserId},
     store::{
         Result, decode, encode,
-        record::{EventChunk, RunRecord},
+        record::{EventChunk, RunRecord, StopRequest},
     },
 };
 
@@ -114,45 +114,68 @@ pub(super) async fn claim_abandoned(
         .await
 }
 
-pub(super) async fn request_cancel(store: &SqliteStore, user: &UserId, id: RunId) -> Result<bool> {
+pub(super) async fn request_stop(
+    store: &SqliteStore,
+    user: &UserId,
+    id: RunId,
+    request: StopRequest,
+) -> Result<bool> {
     let user = user.clone();
+    let statement = match request {
+        StopRequest::Cancel => {
+            "UPDATE run
+            SET cancel_requested_at = coalesce(
+                cancel_requested_at,
+                CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+            )
+            WHERE id = ?1
+                AND user_id = ?2
+                AND status IN ('queued', 'running')"
+        }
+        StopRequest::Supersede => {
+            "UPDATE run
+            SET supersede_requested_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+            WHERE id = ?1
+                AND user_id = ?2
+                AND status IN ('queued', 'running')"
+        }
+    };
     store
         .writer
         .write(move |connection| {
             Box::pin(async move {
-                let asked = sqlx::query(
-                    "UPDATE run
-                    SET cancel_requested_at = coalesce(
-                        cancel_requested_at,
-                        CAST(unixepoch('subsec') * 1000000 AS INTEGER)
-                    )
-                    WHERE id = ?1
-                        AND user_id = ?2
-                        AND status IN ('queued', 'running')",
-                )
-                .bind(id.key())
-                .bind(user.as_str())
-                .execute(connection)
-                .await?;
+                let asked = sqlx::query(statement)
+                    .bind(id.key())
+                    .bind(user.as_str())
+                    .execute(connection)
+                    .await?;
                 Ok(asked.rows_affected() == 1)
             })
         })
         .await
 }
 
-pub(super) async fn list_cancel_requests(
+pub(super) async fn list_stop_requests(
     store: &SqliteStore,
     runs: &[RunId],
-) -> Result<Vec<RunId>> {
+    supersede_within: Duration,
+) -> Result<Vec<(RunId, StopRequest)>> {
     let rows = sqlx::query(
-        "SELECT asked.value AS id
+        "SELECT
+            asked.value AS id,
+            r.id IS NULL OR r.cancel_requested_at IS NOT NULL AS is_cancel
         FROM json_each(?1) AS asked
-        LEFT JOIN run AS r ON r.id = asked.value
+        LEFT JOIN run AS r
+            ON r.id = asked.value
+            AND r.status IN ('queued', 'running')
         WHERE r.id IS NULL
-            OR r.cancel_requested_at IS NOT NULL",
+            OR r.cancel_requested_at IS NOT NULL
+            OR r.supersede_requested_at
+                > CAST(unixepoch('subsec') * 1000000 AS INTEGER) - ?2",
     )
     .bind(key_list(runs.iter().copied()))
+    .bind(encode::micros(supersede_within))
     .fetch_all(&store.readers)
     .await?;
-    rows.iter().map(decode::run_id).collect()
+    rows.iter().map(decode::stop_request).collect()
 }

@@ -49,7 +49,7 @@ pub(super) struct Call {
     path: Vec<Cow<'static, str>>,
     query: Option<String>,
     body: Bytes,
-    client_request_id: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
 impl Call {
@@ -64,8 +64,13 @@ impl Call {
     }
 
     fn bare(method: Method, path: impl Into<Vec<Cow<'static, str>>>) -> Self {
-        let (query, body, client_request_id) = (None, Bytes::new(), None);
-        Self { method, path: path.into(), query, body, client_request_id }
+        Self {
+            method,
+            path: path.into(),
+            query: None,
+            body: Bytes::new(),
+            headers: HeaderMap::new(),
+        }
     }
 
     /// A POST with a JSON body to a path below the base URL.
@@ -77,12 +82,27 @@ impl Call {
         let body = serde_json::to_vec(body)
             .map(Bytes::from)
             .map_err(|error| UpstreamError::unreadable(format!("no request body: {error}")))?;
-        // Only for finding things in logs: an id that cannot be sent is left out.
-        let client_request_id = client_request_id
-            .filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii())
-            .and_then(|id| HeaderValue::from_str(id).ok());
         let path: Vec<_> = path.iter().map(|part| Cow::Borrowed(*part)).collect();
-        Ok(Self { body, client_request_id, ..Self::bare(Method::POST, path) })
+        let call = Self { body, ..Self::bare(Method::POST, path) };
+        // Only for finding things in logs: an id that cannot be sent is left out.
+        let id = client_request_id.filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii());
+        Ok(match id {
+            Some(id) => call.with_header("x-client-request-id", id),
+            None => call,
+        })
+    }
+
+    /// With one more header; one that cannot be sent is left out.
+    #[must_use]
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -141,6 +161,17 @@ impl UpstreamClient {
         }
     }
 
+    /// Sends a request, once, whatever becomes of it.
+    pub(super) async fn open_once(&self, call: &Call) -> Result<EventReader, UpstreamError> {
+        match EventReader::open(self.request(call), self.limits()).await {
+            Ok(reader) => Ok(reader),
+            Err(error) => {
+                log_answer(&error);
+                Err(self.fit_for_log(Failure::from_open(error).await.error))
+            }
+        }
+    }
+
     /// Takes out of an error what no log may hold.
     pub(super) fn fit_for_log(&self, error: UpstreamError) -> UpstreamError {
         fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
@@ -164,11 +195,10 @@ impl UpstreamClient {
             let query = url.query().map_or_else(|| query.clone(), |had| format!("{had}&{query}"));
             url.set_query(Some(&query));
         }
-        let mut request = self.http.request(call.method.clone(), url).body(call.body.clone());
-        if let Some(id) = &call.client_request_id {
-            request = request.header("x-client-request-id", id);
-        }
-        request
+        self.http
+            .request(call.method.clone(), url)
+            .headers(call.headers.clone())
+            .body(call.body.clone())
     }
 
     fn limits(&self) -> Limits {

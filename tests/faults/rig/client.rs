@@ -113,9 +113,30 @@ impl User {
 
     /// Follows a run that somebody else of the same user began, from a position on.
     pub(crate) async fn resume(self, plan: Plan, mut transcript: Transcript) -> Transcript {
-        transcript.acknowledged = Some(Instant::now());
+        transcript.acknowledged.get_or_insert_with(Instant::now);
         let _ = timeout(self.patience, self.pursue(&plan, &mut transcript)).await;
         transcript
+    }
+
+    /// Posts the message at the first gateway and follows the run there, and at the second as well.
+    /// Whoever loses its connection looks at both.
+    pub(crate) async fn ask_and_watch_elsewhere(self, plan: Plan) -> [Transcript; 2] {
+        let response = self.post(&self.gateways[0], &plan).send().await.unwrap();
+        let mut here = Transcript {
+            user: self.name.to_owned(),
+            tag: plan.tag.clone(),
+            ..Transcript::default()
+        };
+        Self::note_run(&response, &mut here);
+        let begun = Transcript { connections: 0, ..here.clone() };
+        let elsewhere = self.preferring(1).resume(plan.clone(), begun);
+        let here = async {
+            if self.read(response, &mut here).await {
+                here.end = here.ending();
+            }
+            if here.end == End::None { self.clone().resume(plan, here).await } else { here }
+        };
+        tokio::join!(here, elsewhere).into()
     }
 
     async fn pursue(&self, plan: &Plan, transcript: &mut Transcript) {

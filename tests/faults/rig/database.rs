@@ -135,13 +135,13 @@ impl Database {
                 let runs = sqlx::query_as(
                     "SELECT run.id, conversation_id AS thread_id, run.status, ended_at
                     FROM run JOIN conversation ON conversation.id = conversation_id
-                    WHERE conversation.created_at >= ?1",
+                    WHERE conversation.created_at >= ?1 ORDER BY run.id",
                 );
                 let items = sqlx::query_as(
                     "SELECT message.id, conversation_id AS thread_id, run_id, type AS kind,
                         content, message.status
                     FROM message JOIN conversation ON conversation.id = conversation_id
-                    WHERE conversation.created_at >= ?1 ORDER BY seq",
+                    WHERE conversation.created_at >= ?1 ORDER BY conversation_id, seq",
                 );
                 Stored {
                     runs: runs.bind(since).fetch_all(pool).await.unwrap(),
@@ -153,14 +153,15 @@ impl Database {
                     "SELECT run.id::text, conversation_id::text AS thread_id, run.status,
                         (extract(epoch FROM ended_at) * 1000000)::bigint AS ended_at
                     FROM run JOIN conversation ON conversation.id = conversation_id
-                    WHERE conversation.created_at >= to_timestamp($1::float8 / 1000000)",
+                    WHERE conversation.created_at >= to_timestamp($1::float8 / 1000000)
+                    ORDER BY run.id",
                 );
                 let items = sqlx::query_as(
                     "SELECT message.id::text, conversation_id::text AS thread_id,
                         run_id::text, type AS kind, content, message.status
                     FROM message JOIN conversation ON conversation.id = conversation_id
                     WHERE conversation.created_at >= to_timestamp($1::float8 / 1000000)
-                    ORDER BY seq",
+                    ORDER BY conversation_id, seq",
                 );
                 Stored {
                     runs: runs.bind(since).fetch_all(pool).await.unwrap(),

@@ -7,6 +7,7 @@
 //! | `client`, `transcript` | users that follow their answers over all reconnects, and what they saw |
 //! | `database`, `postgres` | a database for a test, and what is stored in it |
 //! | `postgres_server` | a PostgreSQL that is restarted, or holds still |
+//! | `redis_process` | a Redis that is killed, emptied, filled, or holds still |
 //! | `rude` | clients that leave at any byte |
 //! | `proxy` | a wire that can be cut, stalled, slow, or carry single bytes |
 //! | `invariants` | the promises |
@@ -22,6 +23,8 @@ pub(crate) mod model;
 pub(crate) mod postgres;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;
+#[path = "../../gateway/support/redis_process.rs"]
+pub(crate) mod redis_process;
 pub(crate) mod rude;
 pub(crate) mod settings;
 pub(crate) mod transcript;
@@ -31,4 +34,5 @@ pub(crate) use database::Database;
 pub(crate) use findings::{Findings, Invariant};
 pub(crate) use gateway_process::GatewayProcess;
 pub(crate) use model::{Plan, RecordingModel};
+pub(crate) use redis_process::RedisProcess;
 pub(crate) use transcript::Transcript;

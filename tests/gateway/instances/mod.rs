@@ -1,6 +1,8 @@
-//! Several instances on one PostgreSQL database, which share live events through Redis.
+//! Several instances on one PostgreSQL database, which share live events through Redis, or that
+//! database alone.
 
 mod live;
+mod presence;
 mod redis_away;
 
 use sqlx::{Connection as _, PgConnection};
@@ -9,8 +11,25 @@ use crate::support::{TestServer, database::TestDatabase};
 
 /// Two servers on a new database.
 pub(super) async fn two_instances(redis: &str) -> (TestServer, TestServer) {
+    two_instances_with(redis, &[]).await
+}
+
+/// With these variables besides.
+pub(super) async fn two_instances_with(
+    redis: &str,
+    vars: &[(&str, &str)],
+) -> (TestServer, TestServer) {
+    start_two(&[vars, &[("REDIS_URL", redis)]].concat()).await
+}
+
+/// That share the database alone.
+pub(super) async fn two_without_redis() -> (TestServer, TestServer) {
+    start_two(&[]).await
+}
+
+async fn start_two(vars: &[(&str, &str)]) -> (TestServer, TestServer) {
     let database = TestDatabase::postgres().await;
-    let vars = [("REDIS_URL", redis), ("CHATKIT_MAX_RUNS_PER_USER", "0")];
+    let vars = [vars, &[("CHATKIT_MAX_RUNS_PER_USER", "0")]].concat();
     let again = TestDatabase { url: database.url.clone(), _folder: None };
     let elsewhere = TestServer::start_on(again, &vars).await;
     (TestServer::start_on(database, &vars).await, elsewhere)

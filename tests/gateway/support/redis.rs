@@ -1,14 +1,8 @@
-//! A Redis: the one that all tests share, or one of a test's own that it can break.
-
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+//! A Redis: the one that all tests share, and what instances say by it.
 
 use futures_util::StreamExt as _;
-use redis::{FromRedisValue, aio::MultiplexedConnection};
-use tempfile::TempDir;
+
+pub(crate) use super::redis_process::{RedisProcess, ask};
 
 /// Where instances tell each other of Stops and logouts.
 const SIGNALS: &str = "chatkit:signals";
@@ -16,104 +10,6 @@ const SIGNALS: &str = "chatkit:signals";
 /// The Redis that tests share.
 pub(crate) fn shared_redis() -> String {
     std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL is set")
-}
-
-/// A Redis of this test's own. Dropped, it is killed.
-pub(crate) struct RedisProcess {
-    port: u16,
-    folder: TempDir,
-    child: Option<Child>,
-}
-
-impl RedisProcess {
-    /// One that is away so far.
-    pub(crate) fn to_be_started() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        Self { port, folder: tempfile::tempdir().unwrap(), child: None }
-    }
-
-    pub(crate) async fn start() -> Self {
-        let mut redis = Self::to_be_started();
-        redis.launch().await;
-        redis
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Starts it, or starts it again, empty; answers when it is ready.
-    pub(crate) async fn launch(&mut self) {
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--save", "", "--appendonly", "no"])
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is in the PATH");
-        self.child = Some(child);
-        while self.connect().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// SIGKILL: nobody is told, nothing is kept.
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    /// Lets it hang: connections stay, nothing is answered.
-    pub(crate) fn pause(&self) {
-        self.send_signal("-STOP");
-    }
-
-    pub(crate) fn resume(&self) {
-        self.send_signal("-CONT");
-    }
-
-    fn send_signal(&self, signal: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    /// Waits until something is so in Redis.
-    pub(crate) async fn until<T: FromRedisValue>(
-        &self,
-        command: &[&str],
-        is_it: impl Fn(&T) -> bool,
-    ) -> T {
-        loop {
-            let answer = self.ask(command).await;
-            if is_it(&answer) {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        ask(&self.url(), command).await.unwrap()
-    }
-
-    async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        connect(&self.url()).await
-    }
-}
-
-async fn connect(url: &str) -> redis::RedisResult<MultiplexedConnection> {
-    redis::Client::open(url)?.get_multiplexed_async_connection().await
-}
-
-/// A command of the test's own.
-pub(crate) async fn ask<T: FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
-    let mut ask = redis::cmd(command[0]);
-    ask.arg(&command[1..]);
-    ask.query_async(&mut connect(url).await?).await
 }
 
 /// Tells all instances something, as if one of them did.
@@ -133,21 +29,17 @@ impl Signals {
 
     /// Waits until this is told.
     pub(crate) async fn until(&mut self, signal: &str) {
+        self.until_one(|told| told == signal).await;
+    }
+
+    /// Waits until something is told that is so.
+    pub(crate) async fn until_one(&mut self, is_it: impl Fn(&str) -> bool) {
         let mut messages = self.0.on_message();
         while let Some(message) = messages.next().await {
-            if message.get_payload::<String>().unwrap() == signal {
+            if is_it(&message.get_payload::<String>().unwrap()) {
                 return;
             }
         }
         panic!("the connection closed");
-    }
-}
-
-impl Drop for RedisProcess {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

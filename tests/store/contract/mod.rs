@@ -70,8 +70,8 @@ macro_rules! store_contract {
             runs::of_many_requests_with_a_key_one_starts_and_the_others_replay;
             runs::a_run_is_found_by_its_user_only;
             runs::the_point_to_go_on_from_is_the_last_one_and_goes_with_the_runs_end;
-            runs::cancelling_is_asked_for_by_the_user_of_a_live_run;
-            runs::runs_to_cancel_are_those_asked_for_and_those_gone;
+            runs::a_stop_is_asked_for_by_the_user_of_a_live_run;
+            runs::runs_to_stop_are_those_asked_for_and_those_not_under_way;
             attachments::an_attachment_comes_back_as_it_was_given;
             attachments::attachments_are_found_by_their_user_in_the_order_asked_for;
             attachments::a_run_binds_attachments_to_its_thread;

@@ -1,4 +1,6 @@
-//! Accepting, finding and cancelling runs.
+//! Accepting, finding and stopping runs.
+
+use std::time::Duration;
 
 use chatkit_gateway::{
     protocol::{
@@ -7,7 +9,10 @@ use chatkit_gateway::{
     },
     store::{
         Store, StoreError,
-        record::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus, RunWrite},
+        record::{
+            Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus, RunWrite,
+            StopRequest,
+        },
     },
 };
 use futures_util::future::join_all;
@@ -356,28 +361,61 @@ pub(crate) async fn the_point_to_go_on_from_is_the_last_one_and_goes_with_the_ru
     assert_eq!(point().await, None);
 }
 
-pub(crate) async fn cancelling_is_asked_for_by_the_user_of_a_live_run(store: &dyn Store) {
-    let (run_id, thread_id) = begin_new(store).await;
+pub(crate) async fn a_stop_is_asked_for_by_the_user_of_a_live_run(store: &dyn Store) {
+    for request in [StopRequest::Cancel, StopRequest::Supersede] {
+        let (run_id, thread_id) = begin_new(store).await;
+        let ask = async |user, run| store.request_stop(&user, run, request).await.unwrap();
 
-    assert!(!store.request_cancel(&bob(), run_id).await.unwrap());
-    assert!(!store.request_cancel(&alice(), RunId::new()).await.unwrap());
-    assert_eq!(store.list_cancel_requests(&[run_id]).await.unwrap(), []);
-    assert!(store.request_cancel(&alice(), run_id).await.unwrap());
-    assert!(store.request_cancel(&alice(), run_id).await.unwrap());
-    end(store, (run_id, thread_id)).await;
-    assert!(!store.request_cancel(&alice(), run_id).await.unwrap());
+        assert!(!ask(bob(), run_id).await);
+        assert!(!ask(alice(), RunId::new()).await);
+        assert_eq!(stop_requests(store, &[run_id]).await, []);
+        assert!(ask(alice(), run_id).await);
+        assert!(ask(alice(), run_id).await);
+        assert_eq!(stop_requests(store, &[run_id]).await, [(run_id, request)]);
+        end(store, (run_id, thread_id)).await;
+        assert!(!ask(alice(), run_id).await);
+    }
 }
 
-pub(crate) async fn runs_to_cancel_are_those_asked_for_and_those_gone(store: &dyn Store) {
+pub(crate) async fn runs_to_stop_are_those_asked_for_and_those_not_under_way(store: &dyn Store) {
     let (kept, _) = begin_new(store).await;
     let (asked, _) = begin_new(store).await;
+    let (superseded, _) = begin_new(store).await;
+    let (both, _) = begin_new(store).await;
     let (gone, its_thread) = begin_new(store).await;
-    store.request_cancel(&alice(), asked).await.unwrap();
+    let ended = begin_new(store).await;
+    end(store, ended).await;
+    for (run, request) in [
+        (asked, StopRequest::Cancel),
+        (superseded, StopRequest::Supersede),
+        (both, StopRequest::Cancel),
+        (both, StopRequest::Supersede),
+    ] {
+        store.request_stop(&alice(), run, request).await.unwrap();
+    }
     store.delete_thread(&alice(), its_thread).await.unwrap().unwrap();
 
-    let mut found = store.list_cancel_requests(&[kept, asked, gone]).await.unwrap();
+    let found = stop_requests(store, &[kept, asked, superseded, both, gone, ended.0]).await;
 
+    let cancelled = |run| (run, StopRequest::Cancel);
+    assert_eq!(
+        found,
+        [
+            cancelled(asked),
+            (superseded, StopRequest::Supersede),
+            cancelled(both),
+            cancelled(gone),
+            cancelled(ended.0),
+        ]
+    );
+    assert_eq!(stop_requests(store, &[]).await, []);
+    // It counts for a while only.
+    let now = store.list_stop_requests(&[superseded], Duration::ZERO).await.unwrap();
+    assert_eq!(now, []);
+}
+
+async fn stop_requests(store: &dyn Store, runs: &[RunId]) -> Vec<(RunId, StopRequest)> {
+    let mut found = store.list_stop_requests(runs, Duration::from_mins(1)).await.unwrap();
     found.sort_unstable();
-    assert_eq!(found, [asked, gone]);
-    assert_eq!(store.list_cancel_requests(&[]).await.unwrap(), []);
+    found
 }
