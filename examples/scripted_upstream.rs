@@ -5,7 +5,8 @@
 //! ```
 //!
 //! It prints its base URL, which is what `OPENAI_BASE_URL` takes, and ends on SIGTERM or ctrl-c.
-//! It speaks `POST /v1/responses`, `POST /v1/chat/completions` and `GET /v1/models`, on one thread.
+//! It speaks `POST /v1/responses`, `POST /v1/chat/completions` and `GET /v1/models`, on one thread;
+//! `GET /counters` says how many calls and connections there are, and were.
 //!
 //! What it answers stands in the request: when the user's last message is, or holds, a JSON object
 //! `{"script": {…}}`, that script is played. Otherwise it says "Hello from the scripted model." in

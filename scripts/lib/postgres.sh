@@ -6,6 +6,8 @@ postgres_pid=
 postgres_dir=
 # The command that runs another one as the cluster's owner: none when we are an ordinary user.
 postgres_as_owner=()
+# What it owes to the disk: of checks nothing outlives the run. A benchmark takes these away.
+postgres_durability=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off)
 
 # Starts it, installing it first if need be, and exports TEST_POSTGRES_URL, the address of a
 # superuser. Fails, and says why, when there is no PostgreSQL to be had.
@@ -81,10 +83,9 @@ launch_postgres() {
     local bin=$1 port=$2
     (
         cd "$postgres_dir" || exit
-        # Nothing of it outlives the run, so nothing need reach the disk.
         exec "${postgres_as_owner[@]}" "$bin/postgres" -D data -p "$port" \
             -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
-            -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+            "${postgres_durability[@]}" \
             >postgres.log 2>&1
     ) &
     postgres_pid=$!

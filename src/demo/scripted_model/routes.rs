@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Dialect, ModelCall, Script, Step,
+    Counters, Dialect, ModelCall, Script, Step,
     background::{Kept, KeptResponse},
     body::ScriptBody,
     observe::Observer,
@@ -48,6 +48,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/responses/{id}/cancel", post(cancel_response))
         .route("/v1/chat/completions", post(create_chat_completion))
         .route("/v1/models", get(list_models))
+        .route("/counters", get(counters))
         .fallback(unknown_route)
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(shared)
@@ -105,6 +106,17 @@ async fn create_chat_completion(
 async fn list_models() -> Response {
     let model = json!({ "id": "scripted", "object": "model", "created": 0, "owned_by": "demo" });
     json_response(StatusCode::OK, &json!({ "object": "list", "data": [model] }))
+}
+
+/// Not OpenAI's: for whoever pays for the calls, and wants to know how many there were.
+async fn counters(State(shared): State<Arc<Shared>>) -> Response {
+    let Counters { calls, open_calls, closed_by_client, open_connections } =
+        shared.observer.counters();
+    let counters = json!({
+        "calls": calls, "open_calls": open_calls,
+        "closed_by_client": closed_by_client, "open_connections": open_connections,
+    });
+    json_response(StatusCode::OK, &counters)
 }
 
 async fn unknown_route(uri: Uri) -> Response {
