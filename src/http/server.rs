@@ -7,19 +7,24 @@
 use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
+use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+    server::{conn::auto, graceful::GracefulConnection},
     service::TowerToHyperService,
 };
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// How long a connection may be open before its first byte: browsers open some in advance.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
+/// What an HTTP/2 connection begins with (RFC 9113, 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a request's headers may take to arrive.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this long without an acknowledgement a peer counts as gone.
@@ -59,7 +64,7 @@ pub async fn serve(
 ) {
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    let builder = connection_builder();
+    let builders = Builders::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.drain.cancelled() => break,
@@ -74,7 +79,7 @@ pub async fn serve(
             }
         };
         let connection =
-            serve_connection(builder.clone(), stream, router.clone(), shutdown.clone());
+            serve_connection(builders.clone(), stream, router.clone(), shutdown.clone());
         connections.spawn(async move {
             connection.await;
             drop(place);
@@ -97,31 +102,70 @@ async fn accept(
     Ok((stream, place))
 }
 
-fn connection_builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        // One small buffer a write: vectored writes cost more than copying such short frames.
-        .writev(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(30))
-        .max_concurrent_streams(256);
-    builder
+/// How connections are served.
+#[derive(Clone)]
+struct Builders {
+    http1: http1::Builder,
+    /// For those that begin as HTTP/2 does.
+    any: auto::Builder<TokioExecutor>,
+}
+
+impl Builders {
+    fn new() -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            // One small buffer a write: vectored writes cost more than copying such short frames.
+            .writev(false);
+        let mut any = auto::Builder::new(TokioExecutor::new());
+        any.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).writev(false);
+        any.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(30))
+            .max_concurrent_streams(256);
+        Self { http1, any }
+    }
 }
 
 async fn serve_connection(
-    builder: auto::Builder<TokioExecutor>,
+    builders: Builders,
     stream: TcpStream,
     router: Router,
     shutdown: ServerShutdown,
 ) {
+    let first_bytes = timeout(FIRST_BYTE_TIMEOUT, may_be_http2(&stream));
+    let may_be_http2 = tokio::select! {
+        first_bytes = first_bytes => first_bytes,
+        () = shutdown.drain.cancelled() => return,
+    };
+    let (stream, service) = (TokioIo::new(stream), TowerToHyperService::new(router));
+    match may_be_http2 {
+        // Not one byte: nobody is there to be answered.
+        Err(_) | Ok(Err(_)) => {}
+        Ok(Ok(false)) => drive(builders.http1.serve_connection(stream, service), shutdown).await,
+        Ok(Ok(true)) => {
+            // Large, and rare.
+            Box::pin(drive(builders.any.serve_connection(stream, service), shutdown)).await;
+        }
+    }
+}
+
+/// Whether a connection begins as HTTP/2 does, as far as it has come. Looks without reading: the
+/// builder that finds out by reading leaves every connection a buffer of twice the size.
+async fn may_be_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    let length = stream.peek(&mut first).await?;
+    Ok(HTTP2_PREFACE.starts_with(&first[..length]))
+}
+
+/// Serves a connection to its end.
+async fn drive<C>(connection: C, shutdown: ServerShutdown)
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display,
+{
     let opened = Instant::now();
-    let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut is_draining = false;
     loop {

@@ -69,6 +69,8 @@ pub(super) struct Drive {
     ran_at: Instant,
     /// What another process said of the same answer, while it is said again.
     replay: Option<Replay>,
+    /// Looked up by its name once, and not for every delta.
+    deltas: metrics::Counter,
     clock: Pin<Box<Sleep>>,
 }
 
@@ -103,6 +105,7 @@ impl Drive {
             deadline: now + limits.run_timeout,
             ran_at: now,
             replay: None,
+            deltas: metrics::counter!("gateway_deltas_total"),
             clock: Box::pin(sleep_until(now + CHECKPOINT_AFTER)),
         }
     }
@@ -130,8 +133,10 @@ impl Drive {
 
     /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
     /// is lost, or the database is.
+    ///
+    /// What is rare is boxed: a run is mostly waiting for the next delta, and there are thousands.
     pub(super) async fn answer(
-        mut self,
+        mut self: Box<Self>,
         agent: Arc<dyn Agent>,
         opening: &Opening,
     ) -> Option<RunStatus> {
@@ -151,7 +156,7 @@ impl Drive {
         });
         let followed = followed.catch_unwind().await;
         let outcome = followed.unwrap_or_else(|_| Outcome::Failed(Failure::panicked()));
-        self.close(outcome).await
+        Box::pin(self.close(outcome)).await
     }
 
     async fn follow(&mut self, stream: &mut AgentStream<'_>) -> Outcome {
@@ -173,7 +178,7 @@ impl Drive {
                         }
                     }
                     () = self.clock.as_mut() => {
-                        match self.tick().await {
+                        match Box::pin(self.tick()).await {
                             Ok(()) => continue,
                             Err(outcome) => return outcome,
                         }
@@ -207,12 +212,12 @@ impl Drive {
                 self.end_replay();
                 self.staged.tool_calls.extend(calls);
                 self.stage_item(*workflow, ItemStatus::Streaming);
-                self.commit().await?;
+                Box::pin(self.commit()).await?;
             }
             Some(Ok(AgentEvent::ResumePoint(state))) => {
                 let point = ResumePoint::new(self.run.log.last_seq(), self.usage, state);
                 self.staged.resume_point = Some(point.encode());
-                self.commit().await?;
+                Box::pin(self.commit()).await?;
             }
             Some(Ok(AgentEvent::Thread(event))) => self.take_event(event),
         }
@@ -229,7 +234,7 @@ impl Drive {
         match stream.next().now_or_never() {
             Some(None) => Err(Outcome::Completed),
             next => {
-                self.commit().await?;
+                Box::pin(self.commit()).await?;
                 Ok(next)
             }
         }
@@ -262,7 +267,7 @@ impl Drive {
                     metrics::histogram!("gateway_first_delta_seconds")
                         .record(self.run.started.elapsed().as_secs_f64());
                 }
-                metrics::counter!("gateway_deltas_total").increment(1);
+                self.deltas.increment(1);
             }
             ThreadEvent::ItemDone { ref item } | ThreadEvent::ItemReplaced { ref item } => {
                 if !item.kind.is_hidden() {
@@ -358,7 +363,7 @@ impl Drive {
     /// one. It must not show what nobody will keep: it writes first.
     async fn check_lease(&mut self) -> Result<(), Outcome> {
         if self.ran_at.elapsed() > STOOD_STILL {
-            self.commit().await?;
+            Box::pin(self.commit()).await?;
         }
         self.ran_at = Instant::now();
         Ok(())
@@ -428,7 +433,7 @@ impl Drive {
     // ---- the end -------------------------------------------------------------------------------
 
     /// Keeps what there is and ends the run; then tells the readers.
-    async fn close(mut self, outcome: Outcome) -> Option<RunStatus> {
+    async fn close(mut self: Box<Self>, outcome: Outcome) -> Option<RunStatus> {
         let outcome = match self.finish_in_flight().await {
             Ok(()) => outcome,
             Err(lost) => lost,

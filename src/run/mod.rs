@@ -270,7 +270,7 @@ impl Runs {
         }
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);
-        let drive = Drive::new(live.clone(), turn, writer, lease, self.inner.limits);
+        let drive = Box::new(Drive::new(live.clone(), turn, writer, lease, self.inner.limits));
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive, opening));
         Ok(Started::Now(live))
     }
@@ -342,7 +342,7 @@ impl Runs {
         self.inner.tasks.spawn(titling);
     }
 
-    async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
+    async fn drive(self, live: Arc<LiveRun>, drive: Box<Drive>, opening: Opening) {
         let token = drive.token();
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
         if status.is_none() {

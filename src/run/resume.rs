@@ -95,6 +95,6 @@ pub(super) async fn go_on(runs: &Runs, run: &RunRecord) -> Result<bool, StoreErr
         let presence = runs.inner.presence.clone();
         runs.inner.tasks.spawn(disconnect::cancel_when_left(presence, live.clone(), grace));
     }
-    runs.inner.tasks.spawn(runs.clone().drive(live, drive, Opening::Resume(point.state)));
+    runs.inner.tasks.spawn(runs.clone().drive(live, Box::new(drive), Opening::Resume(point.state)));
     Ok(true)
 }

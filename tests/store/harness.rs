@@ -6,6 +6,7 @@ use chatkit_gateway::{
     protocol::{
         ItemId, ItemKind, Order, RunId, ThreadId, ThreadItem, Timestamp, UserId,
         item::{AssistantMessage, UserMessage},
+        workflow::{Workflow, WorkflowKind},
     },
     store::{
         PageQuery, Store,
@@ -60,6 +61,13 @@ pub(crate) fn user_message(thread_id: ThreadId, text: &str) -> ThreadItem {
 
 pub(crate) fn answer(thread_id: ThreadId, text: &str) -> ThreadItem {
     item(thread_id, ItemKind::AssistantMessage(AssistantMessage::from_text(text)))
+}
+
+/// An item that calls of tools stand behind.
+pub(crate) fn workflow(thread_id: ThreadId) -> ThreadItem {
+    let kind = WorkflowKind::Custom;
+    let workflow = Workflow { kind, tasks: Vec::new(), summary: None, expanded: false };
+    item(thread_id, ItemKind::Workflow { workflow })
 }
 
 pub(crate) fn hidden(thread_id: ThreadId) -> ThreadItem {

@@ -138,6 +138,11 @@ async fn list_tool_calls(
     store: &PostgresStore,
     items: &[ItemRecord],
 ) -> Result<Vec<ToolCallRecord>> {
+    let showing = items.iter().filter(|record| record.shows_tool_calls());
+    let showing: Vec<_> = showing.map(|record| record.item.id).collect();
+    if showing.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(
         "SELECT
             t.run_id,
@@ -154,7 +159,7 @@ async fn list_tool_calls(
         WHERE t.item_id = ANY ($1)
         ORDER BY r.created_at, t.run_id, t.position",
     )
-    .bind(items.iter().map(|record| record.item.id.as_uuid()).collect::<Vec<_>>())
+    .bind(showing.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
     .fetch_all(&store.pool)
     .await?;
     rows.iter().map(decode::tool_call).collect()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{RunId, ThreadItem};
+use crate::protocol::{ItemKind, RunId, ThreadItem};
 
 use super::ToolCallRecord;
 
@@ -57,6 +57,13 @@ pub struct ItemRecord {
     pub status: ItemStatus,
     /// The run that made it.
     pub run_id: Option<RunId>,
+}
+
+impl ItemRecord {
+    /// Whether calls of tools may stand in the history behind it: see [`ToolCallRecord::item_id`].
+    pub fn shows_tool_calls(&self) -> bool {
+        matches!(self.item.kind, ItemKind::Workflow { .. })
+    }
 }
 
 /// An item to be inserted, or to replace the one with its id in the same place of the thread.

@@ -135,6 +135,11 @@ pub(super) async fn load_history(
 }
 
 async fn list_tool_calls(store: &SqliteStore, items: &[ItemRecord]) -> Result<Vec<ToolCallRecord>> {
+    let showing = items.iter().filter(|record| record.shows_tool_calls());
+    let showing: Vec<_> = showing.map(|record| record.item.id).collect();
+    if showing.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(
         "SELECT
             t.run_id,
@@ -152,7 +157,7 @@ async fn list_tool_calls(store: &SqliteStore, items: &[ItemRecord]) -> Result<Ve
         JOIN run AS r ON r.id = t.run_id
         ORDER BY r.created_at, t.run_id, t.position",
     )
-    .bind(key_list(items.iter().map(|record| record.item.id)))
+    .bind(key_list(showing))
     .fetch_all(&store.readers)
     .await?;
     rows.iter().map(decode::tool_call).collect()

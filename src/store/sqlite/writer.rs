@@ -24,6 +24,8 @@ const QUEUE: usize = 1024;
 /// How many writes share a transaction, so that the first of them does not wait for ever.
 const MAX_BATCH: usize = 256;
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// What a write does to the connection, within a transaction.
 pub(super) type Work<T> =
     Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send>;
@@ -154,13 +156,14 @@ async fn serve(
     drop(lock);
 }
 
-/// Runs a batch, and what comes in meanwhile, in one transaction.
+/// Runs a batch, and what comes in meanwhile, in one transaction. What the first write has done is
+/// the whole transaction's, so that it needs no savepoint: mostly there is no other.
 async fn commit(
     connection: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn Job>>,
     queue: &mut mpsc::Receiver<Box<dyn Job>>,
 ) -> sqlx::Result<()> {
-    execute(connection, "BEGIN IMMEDIATE").await?;
+    execute(connection, BEGIN).await?;
     let outcome = match run_all(connection, batch, queue).await {
         Ok(()) => execute(connection, "COMMIT").await,
         Err(error) => Err(error),
@@ -178,12 +181,21 @@ async fn run_all(
     queue: &mut mpsc::Receiver<Box<dyn Job>>,
 ) -> sqlx::Result<()> {
     let mut next = 0;
+    let mut is_empty = true;
     while next < batch.len() {
-        execute(connection, "SAVEPOINT one_write").await?;
-        if !batch[next].run(connection).await {
-            execute(connection, "ROLLBACK TO one_write").await?;
+        if is_empty {
+            is_empty = !batch[next].run(connection).await;
+            if is_empty {
+                execute(connection, "ROLLBACK").await?;
+                execute(connection, BEGIN).await?;
+            }
+        } else {
+            execute(connection, "SAVEPOINT one_write").await?;
+            if !batch[next].run(connection).await {
+                execute(connection, "ROLLBACK TO one_write").await?;
+            }
+            execute(connection, "RELEASE one_write").await?;
         }
-        execute(connection, "RELEASE one_write").await?;
         next += 1;
         if batch.len() < MAX_BATCH
             && let Ok(job) = queue.try_recv()

@@ -4,12 +4,13 @@
 //! `output_item.done` both, and the output of the terminal event only what was never told.
 //! Events are told apart by the `type` in their data: not all servers send `event:` lines.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{
     items::Items,
     reasoning::Thoughts,
-    wire::{self, PartChange, Place, TextDelta, text},
+    wire::{self, PartChange, Place, Response, TextDelta, Whole, text},
 };
 use crate::upstream::{
     FinishReason, ModelEvent, UpstreamError, answer::Conversion, json,
@@ -33,6 +34,11 @@ impl Conversion for Converter {
                 message.append(index, event.content_index, event.delta, out);
             }
             return Ok(());
+        }
+        match Whole::parse(data) {
+            Some(Whole::UnderWay) => return Ok(()),
+            Some(Whole::Ended(kind, response)) => return self.finish(kind, &response, out),
+            None => {}
         }
         // Some servers close with this mark, but it proves nothing here.
         if matches!(data.trim(), "" | "[DONE]") {
@@ -82,7 +88,8 @@ impl Converter {
                 }
             }
             "response.completed" | "response.incomplete" | "response.failed" => {
-                return self.finish(kind, &event["response"], out);
+                let response = Response::deserialize(&event["response"]).unwrap_or_default();
+                return self.finish(kind, &response, out);
             }
             "response.created" | "response.queued" | "response.in_progress" => {}
             _ if kind.starts_with("response.reasoning_") => self.thoughts(kind, event, out),
@@ -127,15 +134,15 @@ impl Converter {
     fn finish(
         &mut self,
         kind: &str,
-        response: &Value,
+        response: &Response,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), UpstreamError> {
-        let status = wire::id(&response["status"]);
+        let status = wire::id(&response.status);
         if kind == "response.failed" || matches!(status, Some("failed" | "cancelled")) {
-            return Err(ProviderError::from_value(&response["error"]).into_stream_error());
+            return Err(ProviderError::from_value(&response.error).into_stream_error());
         }
         let reason = if kind == "response.incomplete" || status == Some("incomplete") {
-            match text(&response["incomplete_details"]["reason"]) {
+            match text(&response.incomplete_details["reason"]) {
                 "content_filter" => FinishReason::ContentFilter,
                 _ => FinishReason::Length,
             }
@@ -143,8 +150,8 @@ impl Converter {
             FinishReason::Complete
         };
         let calls_count = reason == FinishReason::Complete;
-        self.items.end_all(&response["output"], calls_count, out);
-        out.push(ModelEvent::Finished { reason, usage: wire::usage(response) });
+        self.items.end_all(&response.output, calls_count, out);
+        out.push(ModelEvent::Finished { reason, usage: wire::usage(&response.usage) });
         self.is_finished = true;
         Ok(())
     }

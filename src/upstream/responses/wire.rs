@@ -2,7 +2,7 @@
 //! the description promises and add what it does not know.
 
 use memchr::memmem;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -44,6 +44,53 @@ impl<'a> TextDelta<'a> {
         let is_it = raw.kind == "response.output_text.delta";
         let delta = json::string(raw.delta).filter(|_| is_it)?;
         Some(Self { place, content_index: raw.content_index, delta })
+    }
+}
+
+/// An event about the whole response, which most servers let repeat the request, tools and all: no
+/// more of it is parsed than is read.
+pub(super) enum Whole<'a> {
+    /// It has begun, or goes on.
+    UnderWay,
+    /// It has ended, by an event of this type.
+    Ended(&'a str, Response),
+}
+
+/// What is read of a response.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Response {
+    pub(super) status: Value,
+    pub(super) error: Value,
+    pub(super) incomplete_details: Value,
+    pub(super) output: Value,
+    pub(super) usage: Value,
+}
+
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    error: Option<IgnoredAny>,
+    #[serde(borrow)]
+    response: &'a RawValue,
+}
+
+impl<'a> Whole<'a> {
+    /// `None` for any other event, and for one of unusual form, which is then read the slow way.
+    pub(super) fn parse(data: &'a str) -> Option<Self> {
+        let outline: Outline<'_> = serde_json::from_str(data).ok()?;
+        if outline.error.is_some() {
+            return None;
+        }
+        match outline.kind {
+            "response.created" | "response.queued" | "response.in_progress" => Some(Self::UnderWay),
+            "response.completed" | "response.incomplete" | "response.failed" => {
+                let response = serde_json::from_str(outline.response.get()).ok()?;
+                Some(Self::Ended(outline.kind, response))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -131,8 +178,7 @@ pub(super) fn annotation(value: &Value) -> Option<Annotation> {
 }
 
 /// The tokens used, which only terminal events tell. The details may be missing.
-pub(super) fn usage(response: &Value) -> Option<Usage> {
-    let usage = &response["usage"];
+pub(super) fn usage(usage: &Value) -> Option<Usage> {
     usage.is_object().then(|| Usage {
         input_tokens: usage["input_tokens"].as_u64().unwrap_or(0),
         cached_tokens: usage["input_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0),

@@ -6,8 +6,8 @@ use chatkit_gateway::store::{
 };
 
 use crate::harness::{
-    alice, answer, at, begin, complete, end, heartbeat, hidden, new_thread, put_messages, run_in,
-    user_message, write,
+    alice, at, begin, complete, end, heartbeat, hidden, new_thread, put_messages, run_in,
+    user_message, workflow, write,
 };
 
 pub(crate) async fn a_history_holds_the_newest_items_oldest_first(store: &dyn Store) {
@@ -30,7 +30,7 @@ pub(crate) async fn a_history_holds_the_tool_calls_of_its_items(store: &dyn Stor
         let mut run = run_in(thread_id);
         run.now = at(10 + i64::from(turn));
         let run = begin(store, run).await;
-        let item = answer(thread_id, "shows the calls");
+        let item = workflow(thread_id);
         let made: Vec<ToolCallRecord> = (0..2)
             .map(|position| ToolCallRecord {
                 run_id: run.0,

@@ -14,18 +14,19 @@ use serde_json::json;
 
 use crate::harness::{
     alice, answer, at, begin_new, chunk, complete, heartbeat, item, new_thread, put_messages,
-    texts, write,
+    texts, workflow, write,
 };
 
 pub(crate) async fn nul_becomes_the_replacement_character_everywhere(store: &dyn Store) {
     let run = begin_new(store).await;
     let shown = answer(run.1, "a\0b");
+    let steps = workflow(run.1);
     let widget = WidgetItem { widget: json!({"a\0": "\0"}), copy_text: Some("\0".to_owned()) };
     let call = ToolCallRecord {
         run_id: run.0,
         position: 0,
         turn: 0,
-        item_id: shown.id,
+        item_id: steps.id,
         call_id: "c\0".to_owned(),
         name: "n\0".to_owned(),
         arguments: "{\"a\": \"\\u0000\"}\0".to_owned(),
@@ -34,7 +35,11 @@ pub(crate) async fn nul_becomes_the_replacement_character_everywhere(store: &dyn
     };
     let checkpoint = RunWrite {
         events: Some(chunk(1, 1, "e\0")),
-        items: vec![complete(shown), complete(item(run.1, ItemKind::Widget(widget)))],
+        items: vec![
+            complete(shown),
+            complete(item(run.1, ItemKind::Widget(widget))),
+            complete(steps),
+        ],
         tool_calls: vec![call],
         thread: ThreadPatch { title: Some(Some("t\0".to_owned())), ..ThreadPatch::default() },
         ..heartbeat(run)

@@ -13,12 +13,12 @@ use chatkit_gateway::{
 
 use crate::harness::{
     alice, answer, at, begin, begin_new, chunk, complete, end, ended, heartbeat, hidden, lease,
-    new_thread, put_messages, run_in, streaming, texts, thread, write,
+    new_thread, put_messages, run_in, streaming, texts, thread, workflow, write,
 };
 
 pub(crate) async fn a_checkpoint_keeps_events_items_and_calls(store: &dyn Store) {
     let run = begin_new(store).await;
-    let item = answer(run.1, "half an ans");
+    let item = workflow(run.1);
     let mut call = ToolCallRecord {
         run_id: run.0,
         position: 0,
