@@ -62,7 +62,7 @@ pub struct ItemRecord {
 impl ItemRecord {
     /// Whether calls of tools may stand in the history behind it: see [`ToolCallRecord::item_id`].
     pub fn shows_tool_calls(&self) -> bool {
-        matches!(self.item.kind, ItemKind::Workflow { .. })
+        matches!(self.item.kind, ItemKind::Workflow { .. } | ItemKind::ClientToolCall(_))
     }
 }
 

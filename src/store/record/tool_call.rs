@@ -46,7 +46,8 @@ pub struct ToolCallRecord {
     pub position: u32,
     /// Which model turn of the run asked for it, from 0: calls of one turn are parallel.
     pub turn: u32,
-    /// The workflow item that shows it, behind which it stands in the history.
+    /// The workflow that shows it, or the client tool call of the same answer: behind that item it
+    /// stands in the history.
     pub item_id: ItemId,
     /// The model's identifier of the call.
     pub call_id: String,
