@@ -1,0 +1,96 @@
+//! The tools of all servers beside the gateway's own: what the model is offered.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use crate::tools::{LiveTools, Tool, ToolRegistry};
+
+/// How many functions a model is offered at most, which is OpenAI's limit; one more, and every
+/// message would be refused.
+const MAX_OFFERED: usize = 128;
+
+/// Keeps the list of each server, and makes one registry of them all whenever one changes. The
+/// tools of a server that is gone stay: what the model was told stays the same, and a call says
+/// what is the matter.
+pub(super) struct Catalog {
+    own: ToolRegistry,
+    reserved: HashSet<String>,
+    lists: Mutex<Vec<Arc<[Arc<dyn Tool>]>>>,
+    offered: watch::Sender<ToolRegistry>,
+    up: watch::Sender<Vec<bool>>,
+}
+
+impl Catalog {
+    pub(super) fn new(
+        own: ToolRegistry,
+        reserved: impl IntoIterator<Item = String>,
+        servers: usize,
+    ) -> Self {
+        Self {
+            reserved: reserved.into_iter().collect(),
+            lists: Mutex::new(vec![Arc::from([]); servers]),
+            offered: watch::Sender::new(own.clone()),
+            up: watch::Sender::new(vec![false; servers]),
+            own,
+        }
+    }
+
+    pub(super) fn tools(&self) -> LiveTools {
+        self.offered.subscribe()
+    }
+
+    pub(super) fn up(&self) -> watch::Receiver<Vec<bool>> {
+        self.up.subscribe()
+    }
+
+    /// Says whether a server is connected.
+    pub(super) fn set_up(&self, place: usize, is_up: bool) {
+        self.up.send_if_modified(|up| std::mem::replace(&mut up[place], is_up) != is_up);
+    }
+
+    /// Replaces the list of a server.
+    pub(super) fn put(&self, place: usize, tools: Arc<[Arc<dyn Tool>]>) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists[place] = tools;
+        // Still under the lock, so that an older merger never replaces a newer one.
+        match self.merge(&lists) {
+            Ok(merged) => drop(self.offered.send_replace(merged)),
+            Err(error) => tracing::error!(error = %error, "the servers' tools cannot be offered"),
+        }
+    }
+
+    fn merge(
+        &self,
+        lists: &[Arc<[Arc<dyn Tool>]>],
+    ) -> Result<ToolRegistry, crate::tools::RegistryError> {
+        let mut merged: Vec<Arc<dyn Tool>> = self.own.iter().cloned().collect();
+        let mut taken: HashSet<&str> = self.reserved.iter().map(String::as_str).collect();
+        taken.extend(self.own.iter().map(|tool| tool.spec().name.as_str()));
+        let room = MAX_OFFERED.saturating_sub(self.reserved.len());
+        let mut left_out = 0_usize;
+        for tool in lists.iter().flat_map(|list| list.iter()) {
+            let name = tool.spec().name.as_str();
+            if taken.contains(name) {
+                tracing::warn!(tool.name = name, "left out: another tool has the name");
+            } else if merged.len() >= room {
+                left_out += 1;
+            } else {
+                taken.insert(name);
+                merged.push(tool.clone());
+            }
+        }
+        if left_out > 0 {
+            tracing::warn!(
+                offered = merged.len() + self.reserved.len(),
+                left_out,
+                "too many tools for a model: the last ones are left out; name those that are \
+                 needed in allowed_tools of mcp.servers"
+            );
+        }
+        ToolRegistry::new(merged)
+    }
+}
