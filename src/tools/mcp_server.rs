@@ -172,7 +172,8 @@ fn describe(spec: &ToolSpec) -> McpTool {
 }
 
 fn into_result(output: ToolOutput) -> CallToolResult {
-    let images = output.images.into_iter().map(|image| ContentBlock::image(image.data, image.mime_type));
+    let images =
+        output.images.into_iter().map(|image| ContentBlock::image(image.data, image.mime_type));
     let content = std::iter::once(ContentBlock::text(output.text)).chain(images).collect();
     if output.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }
 }

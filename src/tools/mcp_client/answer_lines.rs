@@ -199,7 +199,9 @@ mod tests {
         let long = "\\\"id\\\":7,{".repeat(20);
         for line in [
             format!("{{\"jsonrpc\":\"2.0\",\"id\":12,\"result\":{{\"id\":3,\"t\":\"{long}\"}}}}"),
-            format!("{{\"result\":{{\"id\":3,\"t\":[\"{long}\"]}},\"jsonrpc\":\"2.0\",\"id\": 12}}"),
+            format!(
+                "{{\"result\":{{\"id\":3,\"t\":[\"{long}\"]}},\"jsonrpc\":\"2.0\",\"id\": 12}}"
+            ),
         ] {
             let error: serde_json::Value = serde_json::from_str(&behind(&line).await).unwrap();
             assert_eq!((&error["id"], &error["error"]["code"]), (&12.into(), &TOO_LONG.into()));

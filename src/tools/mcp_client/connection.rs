@@ -1,9 +1,6 @@
 //! From a server's settings to a connection.
 
-use std::{
-    error::Error,
-    sync::Arc,
-};
+use std::{error::Error, sync::Arc};
 
 use rmcp::{
     ClientHandler, Peer, RoleClient,

@@ -82,7 +82,10 @@ impl<'a> Kept<'a> {
                     }
                     Ok(spec) => self.leave_out(&spec.name, "another one has its name"),
                     Err(reason) => {
-                        self.leave_out(&offered_name(&self.server.settings.name, &listed.name), reason);
+                        self.leave_out(
+                            &offered_name(&self.server.settings.name, &listed.name),
+                            reason,
+                        );
                     }
                 }
             }
@@ -91,13 +94,23 @@ impl<'a> Kept<'a> {
 
     fn leave_out(&mut self, name: &str, reason: &'static str) {
         self.left_out += 1;
-        tracing::warn!(mcp.server = self.server.settings.name, tool.name = name, reason, "left out a tool");
+        tracing::warn!(
+            mcp.server = self.server.settings.name,
+            tool.name = name,
+            reason,
+            "left out a tool"
+        );
     }
 
     fn finish(self, is_whole: bool) -> Arc<[Arc<dyn Tool>]> {
         let server = self.server.settings.name.as_str();
         let Self { tools, not_allowed, left_out, .. } = self;
-        tracing::info!(mcp.server = server, tools = tools.len(), not_allowed, "has listed its tools");
+        tracing::info!(
+            mcp.server = server,
+            tools = tools.len(),
+            not_allowed,
+            "has listed its tools"
+        );
         if left_out > 0 || !is_whole {
             tracing::warn!(
                 mcp.server = server,

@@ -57,8 +57,8 @@ pub use settings::ServerSettings;
 /// so that the first message already finds their tools.
 const START_WAIT: Duration = Duration::from_secs(3);
 /// How long the end waits for them: child processes that do not end by themselves are killed in
-/// this time.
-const END_WAIT: Duration = Duration::from_secs(1);
+/// this time. It is a part of the second within which the gateway ends.
+const END_WAIT: Duration = Duration::from_millis(700);
 
 /// The tool servers of the process. Dropping it ends their connections and kills their processes.
 pub struct McpServers {
@@ -103,7 +103,7 @@ impl McpServers {
         self.catalog.up()
     }
 
-    /// Ends the connections and the processes, within a second.
+    /// Ends the connections and the processes, within 0.7 s.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

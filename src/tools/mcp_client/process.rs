@@ -10,9 +10,19 @@ use tokio::{
 
 /// Variables that a child process has from ours; all others, among them our secrets, it has not.
 const KEPT_VARIABLES: [&str; 12] = [
-    "HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
     // Certificates of the place, for servers that call others.
-    "SSL_CERT_DIR", "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 /// How long a process has to end by itself once its input is closed, and once more after SIGTERM.
 const GRACE: Duration = Duration::from_millis(250);

@@ -16,17 +16,15 @@ pub(super) fn read(result: &CallToolResult) -> ToolOutput {
     for block in &result.content {
         read.block(block);
     }
-    if !read.has_text && let Some(content) = &result.structured_content {
+    if !read.has_text
+        && let Some(content) = &result.structured_content
+    {
         read.part(&content.to_string());
     }
     if read.text.is_empty() {
         read.part("The tool gave no output.");
     }
-    ToolOutput {
-        text: read.text,
-        is_error: result.is_error.unwrap_or(false),
-        images: read.images,
-    }
+    ToolOutput { text: read.text, is_error: result.is_error.unwrap_or(false), images: read.images }
 }
 
 #[derive(Default)]

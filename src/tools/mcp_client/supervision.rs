@@ -114,10 +114,8 @@ impl Keeper {
 
     /// One connection from its beginning to its end; `Ok` when it was we who ended it for good.
     async fn connect_and_attend(&self) -> Result<(), ConnectError> {
-        let opening = timeout(
-            CONNECT_TIMEOUT,
-            connection::open(&self.server.settings, &self.server.tasks),
-        );
+        let opening =
+            timeout(CONNECT_TIMEOUT, connection::open(&self.server.settings, &self.server.tasks));
         let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
         let Opened { connection, service, changed, process } =
             opened.map_err(|_elapsed| "it does not answer in time")??;

@@ -147,7 +147,11 @@ impl Tool for McpTool {
             Ok(Ok(result)) => results::read(&result),
             Ok(Err(error)) => self.failed(&error),
             Err(_elapsed) => {
-                tracing::warn!(mcp.server = server, tool.name = self.spec.name, "a call took too long");
+                tracing::warn!(
+                    mcp.server = server,
+                    tool.name = self.spec.name,
+                    "a call took too long"
+                );
                 // It may be the tool alone that is slow. Or nobody is there.
                 self.server.check.notify_one();
                 ToolOutput::error(format!(
