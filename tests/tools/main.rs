@@ -3,8 +3,10 @@
 
 mod display;
 mod mcp;
+mod mcp_client;
 mod memory_store;
 mod registry;
 mod scripted_tool;
 mod task_tools;
 mod test_server;
+mod tool_server;

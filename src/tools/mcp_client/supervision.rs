@@ -1,11 +1,11 @@
 //! The task that keeps a server's connection.
 
 use std::{
-    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use rmcp::{Peer, RoleClient, ServiceError, model::SubscriptionFilter};
 use tokio::{
     sync::Notify,
@@ -120,20 +120,21 @@ impl Keeper {
         let Opened { connection, service, changed, process } =
             opened.map_err(|_elapsed| "it does not answer in time")??;
         let close = service.cancellation_token();
-        let mut closed = pin!(service.waiting());
+        // Asked twice, and the second time perhaps behind its end.
+        let closed = service.waiting().map(drop).shared();
         let ended = tokio::select! {
             () = self.stop.cancelled() => Ok(()),
-            _ = &mut closed => Err("it has closed the connection".into()),
+            () = closed.clone() => Err("it has closed the connection".into()),
             error = self.attend(&connection, &changed) => Err(error),
             () = listen(&connection.peer, &changed) => unreachable!("it never ends"),
         };
         self.server.set_connection(None);
         close.cancel();
-        if let Some(process) = process {
+        let closing = async { drop(timeout(CLOSE_TIMEOUT, closed).await) };
+        match process {
             // Its input closes with the connection.
-            tokio::join!(async { drop(timeout(CLOSE_TIMEOUT, closed).await) }, process.end());
-        } else {
-            let _ = timeout(CLOSE_TIMEOUT, closed).await;
+            Some(process) => drop(tokio::join!(closing, process.end())),
+            None => closing.await,
         }
         ended
     }
