@@ -31,8 +31,6 @@ pub(crate) enum Era {
     Modern,
 }
 
-pub(crate) const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
-
 /// A message that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Came {

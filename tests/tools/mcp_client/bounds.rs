@@ -3,8 +3,8 @@
 use chatkit_gateway::tools::mcp_client::{ServerSettings, settings::AllowedTools};
 use serde_json::{Value, json};
 
-use super::{SHORT, Servers, assert_error, at};
-use crate::tool_server::{ERAS, Era, ToolServer, tool};
+use super::{ERAS, SHORT, Servers, assert_error, at};
+use crate::tool_server::{Era, ToolServer, tool};
 
 fn allowing(url: &str, names: &[&str]) -> ServerSettings {
     let names = names.iter().map(|name| (*name).to_owned()).collect();

@@ -6,10 +6,10 @@ use chatkit_gateway::{
 };
 use serde_json::json;
 
-use super::{Servers, assert_error, at, with_headers};
+use super::{ERAS, Servers, assert_error, at, with_headers};
 use crate::{
     test_server::within_seconds,
-    tool_server::{ERAS, Era, ToolServer, tool},
+    tool_server::{Era, ToolServer, tool},
 };
 
 #[tokio::test]

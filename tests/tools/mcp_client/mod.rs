@@ -22,7 +22,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::test_server::within_seconds;
+use crate::{test_server::within_seconds, tool_server::Era};
+
+/// Both eras of the protocol.
+pub(crate) const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
 
 /// A server at an address.
 pub(crate) fn at(url: &str) -> ServerSettings {

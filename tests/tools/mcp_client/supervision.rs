@@ -3,8 +3,8 @@
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::{Servers, assert_error, at};
-use crate::tool_server::{ERAS, Era, ToolServer, tool};
+use super::{ERAS, Servers, assert_error, at};
+use crate::tool_server::{Era, ToolServer, tool};
 
 #[tokio::test]
 async fn a_server_that_is_down_at_the_start_is_there_once_it_is_up() {
