@@ -3,7 +3,10 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use axum::{
@@ -54,6 +57,8 @@ struct Shared {
     page: usize,
     came: watch::Sender<Vec<Came>>,
     changed: broadcast::Sender<()>,
+    /// How many sessions there were.
+    sessions: AtomicU32,
     /// Lets the tools `tell` and `hang` go on.
     go_on: CancellationToken,
 }
@@ -95,6 +100,7 @@ impl ToolServer {
             page,
             came: watch::Sender::default(),
             changed: broadcast::Sender::new(8),
+            sessions: AtomicU32::new(0),
             go_on: CancellationToken::new(),
         });
         let route = post(answer).get(stream_of_session).delete(|| async { StatusCode::OK });
@@ -142,16 +148,23 @@ async fn answer(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
+    let is_first_session =
+        headers.get("mcp-session-id").is_some_and(|session| session == "session-1");
     shared.came.send_modify(|came| came.push(Came { headers, body: body.clone() }));
     let (id, params) = (body["id"].clone(), &body["params"]);
     match (shared.era, body["method"].as_str().unwrap_or_default()) {
         (Era::Modern, "server/discover") => result(&id, discovered()),
         (Era::Modern, "subscriptions/listen") => changes(&shared, &id),
         (Era::Legacy, "initialize") => {
-            let session = [("mcp-session-id", "session-1")];
+            let number = shared.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+            let session = [("mcp-session-id", format!("session-{number}"))];
             (session, result(&id, initialized())).into_response()
         }
         (_, "tools/list") => result(&id, list(&shared, params["cursor"].as_str())),
+        // The first session is lost as soon as it is used.
+        (_, "tools/call") if params["name"] == "forget" && is_first_session => {
+            StatusCode::NOT_FOUND.into_response()
+        }
         (_, "tools/call") => call(&shared, &id, params),
         (_, method) if method.starts_with("notifications/") => StatusCode::ACCEPTED.into_response(),
         _ => {
@@ -229,6 +242,11 @@ fn call(shared: &Arc<Shared>, id: &Value, params: &Value) -> Response {
             ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(broken))
                 .into_response()
         }
+        // It names where to go on, and breaks off.
+        "resume" => {
+            let frame = format!("id: call-{id}\nretry: 1\ndata:\n\n");
+            ([(header::CONTENT_TYPE, "text/event-stream")], frame).into_response()
+        }
         "hang" => events(stream::once(async move {
             go_on.cancelled().await;
             json!({})
@@ -300,6 +318,11 @@ fn changes(shared: &Shared, id: &Value) -> Response {
 /// The stream of a session.
 async fn stream_of_session(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let body = json!({ "method": "GET" });
+    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    if let Some(id) = resumed.and_then(|id| id.strip_prefix("call-")?.parse::<u32>().ok()) {
+        let done = json!({ "jsonrpc": "2.0", "id": id, "result": text("went on") });
+        return events(stream::iter([done]));
+    }
     let told = told(&shared, None);
     shared.came.send_modify(|came| came.push(Came { headers, body }));
     events(told)

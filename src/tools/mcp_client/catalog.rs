@@ -12,6 +12,9 @@ use crate::tools::{LiveTools, Tool, ToolRegistry};
 /// How many functions a model is offered at most, which is OpenAI's limit; one more, and every
 /// message would be refused.
 const MAX_OFFERED: usize = 128;
+/// How long the descriptions and schemas of servers' tools may be together, in bytes: they go with
+/// every question to the model, and this is more than most models could read.
+const MAX_OFFERED_BYTES: usize = 512 * 1024;
 
 /// Keeps the list of each server, and makes one registry of them all whenever one changes. The
 /// tools of a server that is gone stay: what the model was told stays the same, and a call says
@@ -71,14 +74,18 @@ impl Catalog {
         let mut taken: HashSet<&str> = self.reserved.iter().map(String::as_str).collect();
         taken.extend(self.own.iter().map(|tool| tool.spec().name.as_str()));
         let room = MAX_OFFERED.saturating_sub(self.reserved.len());
-        let mut left_out = 0_usize;
+        let (mut bytes, mut left_out) = (0, 0_usize);
         for tool in lists.iter().flat_map(|list| list.iter()) {
             let name = tool.spec().name.as_str();
             if taken.contains(name) {
                 tracing::warn!(tool.name = name, "left out: another tool has the name");
-            } else if merged.len() >= room {
+                continue;
+            }
+            let size = size(tool.as_ref());
+            if merged.len() >= room || bytes + size > MAX_OFFERED_BYTES {
                 left_out += 1;
             } else {
+                bytes += size;
                 taken.insert(name);
                 merged.push(tool.clone());
             }
@@ -93,4 +100,10 @@ impl Catalog {
         }
         ToolRegistry::new(merged)
     }
+}
+
+/// How much a tool adds to a question to the model, in bytes.
+fn size(tool: &dyn Tool) -> usize {
+    let spec = tool.spec();
+    spec.name.len() + spec.description.len() + spec.parameters.to_string().len()
 }

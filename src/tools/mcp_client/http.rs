@@ -28,6 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: usize = 4 * 1024;
 /// The longest pause before a session's stream is opened again.
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(30);
+/// How many calls may wait for the beginnings of their answers at a time; more wait for them.
+const MAX_REQUESTS: usize = 64;
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
 
@@ -54,6 +56,7 @@ pub(super) fn transport(
     config.max_json_response_size = MAX_MESSAGE_BYTES;
     config.max_sse_event_size = MAX_MESSAGE_BYTES;
     config.max_error_response_size = MAX_ERROR_BYTES;
+    config.max_concurrent_requests = MAX_REQUESTS;
     let mut reconnect = ExponentialBackoff::default();
     reconnect.max_delay = Some(MAX_RECONNECT_PAUSE);
     config.retry_config = Arc::new(reconnect);

@@ -77,6 +77,7 @@ pub(super) async fn keep(
 ) {
     let name = server.settings.name.clone();
     let keeper = Keeper { server, place, catalog, first_try, stop };
+    keeper.set_up(false);
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();

@@ -74,12 +74,18 @@ impl McpTool {
         }
     }
 
-    /// What the model is told of a call without a result. What the server says is for the log,
-    /// unless it is a complaint about the call, which the model can mend.
+    /// What the model is told of a call without a result. What the server says is not for it,
+    /// unless it is a complaint about the call, which the model can mend; nor is it for the log,
+    /// since it may be a user's words.
     fn failed(&self, error: &ServiceError) -> ToolOutput {
-        let (server, name) = (&self.server.settings.name, &self.spec.name);
-        tracing::warn!(mcp.server = server, tool.name = name, error = %brief(error), "a call failed");
+        let (server, tool) = (&self.server.settings.name, &self.spec.name);
         if let ServiceError::McpError(error) = error {
+            tracing::warn!(
+                mcp.server = server,
+                tool.name = tool,
+                code = error.code.0,
+                "a call failed"
+            );
             return ToolOutput::error(match error.code {
                 ErrorCode(TOO_LONG) => TOO_LONG_ANSWER.to_owned(),
                 ErrorCode::INVALID_PARAMS => {
@@ -88,20 +94,23 @@ impl McpTool {
                 _ => "the tool server failed".to_owned(),
             });
         }
+        tracing::warn!(
+            mcp.server = server,
+            tool.name = tool,
+            error = brief(error),
+            "a call failed"
+        );
         if is_too_long(error) {
             return ToolOutput::error(TOO_LONG_ANSWER);
         }
+        if matches!(error, ServiceError::UnexpectedResponse) {
+            return ToolOutput::error("the tool server's answer cannot be read");
+        }
         // Is it there at all?
         self.server.check.notify_one();
-        ToolOutput::error(match error {
-            ServiceError::UnexpectedResponse => {
-                "the tool server's answer cannot be read".to_owned()
-            }
-            _ => format!(
-                "the connection to the tool server {server} broke; the call may or may not have \
-                 acted"
-            ),
-        })
+        ToolOutput::error(format!(
+            "the connection to the tool server {server} broke; the call may or may not have acted"
+        ))
     }
 }
 

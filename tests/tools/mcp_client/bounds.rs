@@ -117,3 +117,18 @@ async fn a_tool_that_cannot_be_offered_is_left_out_and_the_others_are_not() {
     assert_eq!(servers.names(), ["srv__good", "srv__last"]);
     servers.stop().await;
 }
+
+#[tokio::test]
+async fn tools_that_a_model_could_not_read_are_left_out() {
+    let long = |number: usize| {
+        let mut tool = tool(&format!("tool_{number}"));
+        tool["inputSchema"]["title"] = "x".repeat(30_000).into();
+        tool
+    };
+    let server = ToolServer::start_with(Era::Modern, (0..100).map(long).collect(), 20).await;
+
+    let servers = Servers::with(at(&server.url)).await;
+
+    assert_eq!(servers.names().len(), 17, "17 of them have room in 512 KiB");
+    servers.stop().await;
+}

@@ -160,3 +160,32 @@ async fn hints_say_whether_a_call_may_be_made_again() {
     assert_eq!(hints, expected);
     servers.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_whose_stream_breaks_off_is_read_on_where_it_stopped() {
+    let server = ToolServer::start(Era::Legacy, &["resume"]).await;
+    let servers = Servers::with(at(&server.url)).await;
+
+    let output = servers.call("resume", &json!({})).await;
+
+    assert_eq!((output.text.as_str(), output.is_error), ("went on", false));
+    assert_eq!(server.came("tools/call").len(), 1);
+    servers.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_has_lost_is_begun_anew() {
+    let server = ToolServer::start(Era::Legacy, &["forget"]).await;
+    let servers = Servers::with(at(&server.url)).await;
+
+    let output = servers.call("forget", &json!({ "a": 1 })).await;
+
+    assert_eq!((output.text.as_str(), output.is_error), ("{\"a\":1}", false));
+    let sessions: Vec<_> = server
+        .came("tools/call")
+        .iter()
+        .map(|call| call.header("mcp-session-id").map(str::to_owned))
+        .collect();
+    assert_eq!(sessions, [Some("session-1".to_owned()), Some("session-2".to_owned())]);
+    servers.stop().await;
+}

@@ -65,11 +65,13 @@ async fn until_file(folder: &Path, file: &str) -> String {
     within_seconds(look).await
 }
 
-/// Waits until there is no process of that number.
+/// Waits until no process of that number runs; one that nobody has buried yet runs no more.
 async fn until_gone(pid: &str) {
-    let process = format!("/proc/{}", pid.trim());
+    let status = format!("/proc/{}/status", pid.trim());
+    let runs =
+        || std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ"));
     let look = async {
-        while Path::new(&process).exists() {
+        while runs() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
