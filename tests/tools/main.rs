@@ -1,6 +1,8 @@
 //! The tools from outside: the task tools, the registry's bounds, and the MCP service over a
 //! socket.
 
+#![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
+
 mod display;
 mod mcp;
 mod mcp_client;

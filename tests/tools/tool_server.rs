@@ -111,7 +111,7 @@ impl ToolServer {
     }
 
     /// Waits until a message is so; answers it.
-    pub(crate) async fn until(&self, is_it: impl Fn(&Came) -> bool) -> Came {
+    pub(crate) async fn until(&self, is_it: impl Fn(&Came) -> bool + Send + Sync) -> Came {
         let mut came = self.shared.came.subscribe();
         let all = came.wait_for(|all| all.iter().any(&is_it)).await.unwrap();
         all.iter().find(|came| is_it(came)).unwrap().clone()
@@ -153,14 +153,14 @@ async fn answer(
     shared.came.send_modify(|came| came.push(Came { headers, body: body.clone() }));
     let (id, params) = (body["id"].clone(), &body["params"]);
     match (shared.era, body["method"].as_str().unwrap_or_default()) {
-        (Era::Modern, "server/discover") => result(&id, discovered()),
+        (Era::Modern, "server/discover") => result(&id, &discovered()),
         (Era::Modern, "subscriptions/listen") => changes(&shared, &id),
         (Era::Legacy, "initialize") => {
             let number = shared.sessions.fetch_add(1, Ordering::Relaxed) + 1;
             let session = [("mcp-session-id", format!("session-{number}"))];
-            (session, result(&id, initialized())).into_response()
+            (session, result(&id, &initialized())).into_response()
         }
-        (_, "tools/list") => result(&id, list(&shared, params["cursor"].as_str())),
+        (_, "tools/list") => result(&id, &list(&shared, params["cursor"].as_str())),
         // The first session is lost as soon as it is used.
         (_, "tools/call") if params["name"] == "forget" && is_first_session => {
             StatusCode::NOT_FOUND.into_response()
@@ -218,7 +218,7 @@ fn call(shared: &Arc<Shared>, id: &Value, params: &Value) -> Response {
         "fail" => {
             let mut failure = text("no such file");
             failure["isError"] = true.into();
-            result(id, failure)
+            result(id, &failure)
         }
         "refuse" => {
             let error = json!({ "code": -32602, "message": "which one?" });
@@ -230,7 +230,7 @@ fn call(shared: &Arc<Shared>, id: &Value, params: &Value) -> Response {
         }
         "picture" => result(
             id,
-            json!({ "resultType": "complete", "content": [
+            &json!({ "resultType": "complete", "content": [
                 { "type": "image", "mimeType": "image/png", "data": "aGk=" },
             ] }),
         ),
@@ -265,11 +265,11 @@ fn call(shared: &Arc<Shared>, id: &Value, params: &Value) -> Response {
             };
             events(stream::iter([progress]).chain(stream::once(later)))
         }
-        _ => result(id, text(&params["arguments"].to_string())),
+        _ => result(id, &text(&params["arguments"].to_string())),
     }
 }
 
-fn result(id: &Value, result: Value) -> Response {
+fn result(id: &Value, result: &Value) -> Response {
     Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })).into_response()
 }
 

@@ -97,8 +97,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for AnswerLines<R> {
 #[derive(Default)]
 struct Members {
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    place: Place,
     /// Behind a colon.
     in_value: bool,
     /// The beginning of the member's name.
@@ -107,26 +106,37 @@ struct Members {
     has_method: bool,
 }
 
+/// Where a byte stands.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Outside,
+    InString,
+    /// Behind a backslash in a string.
+    Escaped,
+}
+
 impl Members {
     /// The longest name or number that is kept: one byte more than the longest of interest.
     const MAX_LEN: usize = 21;
 
     fn read(&mut self, line: &[u8]) {
         for &byte in line {
-            if self.in_string {
-                self.read_string(byte);
-            } else {
-                self.read_structure(byte);
+            match self.place {
+                Place::Outside => self.read_structure(byte),
+                Place::InString | Place::Escaped => self.read_string(byte),
             }
         }
     }
 
     fn read_string(&mut self, byte: u8) {
-        let ends = byte == b'"' && !self.escaped;
-        self.escaped = byte == b'\\' && !self.escaped;
-        self.in_string = !ends;
+        self.place = match (self.place, byte) {
+            (Place::InString, b'"') => Place::Outside,
+            (Place::InString, b'\\') => Place::Escaped,
+            _ => Place::InString,
+        };
         if self.depth == 1 && !self.in_value {
-            if ends {
+            if self.place == Place::Outside {
                 self.has_method |= self.name == b"method";
             } else if self.name.len() < Self::MAX_LEN {
                 self.name.push(byte);
@@ -136,7 +146,7 @@ impl Members {
 
     fn read_structure(&mut self, byte: u8) {
         match byte {
-            b'"' => self.in_string = true,
+            b'"' => self.place = Place::InString,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             b':' if self.depth == 1 => self.in_value = true,
@@ -144,13 +154,13 @@ impl Members {
                 self.in_value = false;
                 self.name.clear();
             }
-            b'0'..=b'9' if self.depth == 1 && self.in_value && self.name == b"id" => {
-                if self.id.len() < Self::MAX_LEN {
-                    self.id.push(byte);
-                }
-            }
+            b'0'..=b'9' if self.is_id() && self.id.len() < Self::MAX_LEN => self.id.push(byte),
             _ => {}
         }
+    }
+
+    fn is_id(&self) -> bool {
+        self.depth == 1 && self.in_value && self.name == b"id"
     }
 
     /// A line with an error for the call; none where the message answers none.

@@ -16,13 +16,16 @@ const MAX_OFFERED: usize = 128;
 /// every question to the model, and this is more than most models could read.
 const MAX_OFFERED_BYTES: usize = 512 * 1024;
 
+/// The tools of a server.
+pub(super) type ToolList = Arc<[Arc<dyn Tool>]>;
+
 /// Keeps the list of each server, and makes one registry of them all whenever one changes. The
 /// tools of a server that is gone stay: what the model was told stays the same, and a call says
 /// what is the matter.
 pub(super) struct Catalog {
     own: ToolRegistry,
     reserved: HashSet<String>,
-    lists: Mutex<Vec<Arc<[Arc<dyn Tool>]>>>,
+    lists: Mutex<Vec<ToolList>>,
     offered: watch::Sender<ToolRegistry>,
     up: watch::Sender<Vec<bool>>,
 }
@@ -56,7 +59,7 @@ impl Catalog {
     }
 
     /// Replaces the list of a server.
-    pub(super) fn put(&self, place: usize, tools: Arc<[Arc<dyn Tool>]>) {
+    pub(super) fn put(&self, place: usize, tools: ToolList) {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         lists[place] = tools;
         // Still under the lock, so that an older merger never replaces a newer one.

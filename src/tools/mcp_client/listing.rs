@@ -4,13 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use rmcp::{
     Peer, RoleClient, ServiceError,
-    model::{PaginatedRequestParams, Tool as Listed},
+    model::{PaginatedRequestParams, Tool as Listed, ToolAnnotations},
 };
 use serde_json::{Map, Value, json};
 
 use crate::tools::{Tool, ToolSpec};
 
-use super::{naming::offered_name, supervision::Server, tool::McpTool};
+use super::{catalog::ToolList, naming::offered_name, supervision::Server, tool::McpTool};
 
 /// How many pages of a list are read.
 const MAX_PAGES: usize = 100;
@@ -27,7 +27,7 @@ const MAX_SCHEMA: usize = 32 * 1024;
 pub(super) async fn list(
     server: &Arc<Server>,
     peer: &Peer<RoleClient>,
-) -> Result<Arc<[Arc<dyn Tool>]>, ServiceError> {
+) -> Result<ToolList, ServiceError> {
     let mut kept = Kept::new(server);
     let mut cursors = HashSet::new();
     let mut cursor: Option<String> = None;
@@ -102,7 +102,7 @@ impl<'a> Kept<'a> {
         );
     }
 
-    fn finish(self, is_whole: bool) -> Arc<[Arc<dyn Tool>]> {
+    fn finish(self, is_whole: bool) -> ToolList {
         let server = self.server.settings.name.as_str();
         let Self { tools, not_allowed, left_out, .. } = self;
         tracing::info!(
@@ -144,8 +144,8 @@ fn spec(server: &str, listed: &Listed) -> Result<ToolSpec, &'static str> {
         parameters: parameters(&listed.input_schema)?,
         read_only,
         // By the protocol's own defaults; of a tool that only reads they say nothing.
-        destructive: !read_only && hints.is_none_or(|hints| hints.is_destructive()),
-        idempotent: read_only || hints.is_some_and(|hints| hints.is_idempotent()),
+        destructive: !read_only && hints.is_none_or(ToolAnnotations::is_destructive),
+        idempotent: read_only || hints.is_some_and(ToolAnnotations::is_idempotent),
     })
 }
 

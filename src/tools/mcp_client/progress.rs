@@ -26,10 +26,10 @@ pub(super) struct Progress(Mutex<HashMap<ProgressToken, watch::Sender<Option<Str
 
 impl Progress {
     /// Takes what a server says; the newest replaces what nobody has taken yet.
-    pub(super) fn tell(&self, said: ProgressNotificationParam) {
+    pub(super) fn tell(&self, said: &ProgressNotificationParam) {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = calls.get(&said.progress_token) {
-            call.send_replace(Some(text(&said)));
+            call.send_replace(Some(text(said)));
         }
     }
 

@@ -177,10 +177,10 @@ async fn listen(peer: &Peer<RoleClient>, changed: &Notify) {
     let filter = SubscriptionFilter::builder().tools_list_changed().build();
     loop {
         match peer.listen(filter.clone()).await {
-            Ok(mut changes) => {
+            Ok(mut told) => {
                 // What changed before the stream was open was not told.
                 changed.notify_one();
-                while let Ok(Some(_)) = changes.next().await {
+                while let Ok(Some(_)) = told.next().await {
                     changed.notify_one();
                 }
             }

@@ -1,4 +1,4 @@
-//! The gateway and MCP as others have written it: servers from PyPI and npm whose tools the model
+//! The gateway and MCP as others have written it: servers from `PyPI` and npm whose tools the model
 //! calls, and the official SDK as a client of the gateway's own tools.
 
 mod client;

@@ -1,4 +1,4 @@
-//! `mcp-server-time` from PyPI, a child process.
+//! `mcp-server-time` from `PyPI`, a child process.
 
 use chatkit_gateway::demo::scripted_model::Step;
 use serde_json::{Value, json};

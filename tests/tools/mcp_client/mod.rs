@@ -40,7 +40,7 @@ pub(crate) fn with_headers(url: &str, headers: &[(&str, &str)]) -> ServerSetting
 
 /// The servers of a test, and a user who calls their tools.
 pub(crate) struct Servers {
-    servers: McpServers,
+    running: McpServers,
     pub(crate) tools: LiveTools,
     pub(crate) up: watch::Receiver<Vec<bool>>,
     pub(crate) context: ToolContext,
@@ -56,7 +56,7 @@ impl Servers {
         let user_id = UserId::parse("alice").unwrap();
         let context =
             ToolContext { display, ..ToolContext::new(user_id, CancellationToken::new()) };
-        Self { tools: servers.tools(), up: servers.up(), servers, context, shown }
+        Self { tools: servers.tools(), up: servers.up(), running: servers, context, shown }
     }
 
     /// With one server.
@@ -94,7 +94,7 @@ impl Servers {
     }
 
     pub(crate) async fn stop(self) {
-        self.servers.stop().await;
+        self.running.stop().await;
     }
 }
 
