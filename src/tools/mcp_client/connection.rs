@@ -1,6 +1,9 @@
 //! From a server's settings to a connection.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    sync::{Arc, atomic::Ordering},
+};
 
 use rmcp::{
     ClientHandler, Peer, RoleClient,
@@ -9,21 +12,21 @@ use rmcp::{
         ProtocolVersion,
     },
     service::{
-        ClientCacheConfig, ClientLifecycleMode, ClientServiceExt as _, NotificationContext,
-        RunningService,
+        ClientCacheConfig, ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _,
+        NotificationContext, RunningService,
     },
     transport::async_rw::AsyncRwTransport,
 };
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
 
 use super::{
     answer_lines::AnswerLines,
     http,
     process::{self, Pipes, ServerProcess},
     progress::Progress,
-    settings::{ServerSettings, TransportSettings},
+    settings::TransportSettings,
     stderr,
+    supervision::Server,
 };
 
 /// The longest message of a server, in bytes, over HTTP and from a child process alike: a list of
@@ -49,31 +52,51 @@ pub(super) struct Opened {
 }
 
 /// Connects: finds out which era of the protocol the server speaks, and begins to speak it.
-pub(super) async fn open(
-    settings: &ServerSettings,
-    tasks: &TaskTracker,
-) -> Result<Opened, ConnectError> {
+///
+/// A server is asked, and answers, or says that it does not know the question. Some of the older
+/// era do neither: they break, since they expect `initialize` and nothing else. They are tried again
+/// with that, and known from then on.
+pub(super) async fn open(server: &Server) -> Result<Opened, ConnectError> {
+    let expects_initialize = &server.expects_initialize;
+    if expects_initialize.load(Ordering::Relaxed) {
+        let opened = begin(server, ClientLifecycleMode::Initialize).await;
+        // It may be another version that does not answer now.
+        expects_initialize.store(opened.is_ok(), Ordering::Relaxed);
+        return opened;
+    }
+    match begin(server, either_era()).await {
+        Err(error) if broke_at_the_question(error.as_ref()) => {
+            let opened = begin(server, ClientLifecycleMode::Initialize).await.map_err(|_| error)?;
+            expects_initialize.store(true, Ordering::Relaxed);
+            Ok(opened)
+        }
+        opened => opened,
+    }
+}
+
+async fn begin(server: &Server, mode: ClientLifecycleMode) -> Result<Opened, ConnectError> {
+    let settings = &server.settings;
     let handler = Handler::default();
     let (progress, changed) = (handler.progress.clone(), handler.changed.clone());
     let (service, process) = match &settings.transport {
         TransportSettings::Http { url, headers } => {
             let transport = http::transport(url, headers)?;
-            (handler.serve_with_lifecycle(transport, either_era()).await?, None)
+            (handler.serve_with_lifecycle(transport, mode).await?, None)
         }
         TransportSettings::Process { command, args, env } => {
             let (process, pipes) = process::start(command, args, env)?;
             let Pipes { stdin, stdout, stderr } = pipes;
             let name = settings.name.clone();
-            tasks.spawn(async move { stderr::log(&name, stderr).await });
+            server.tasks.spawn(async move { stderr::log(&name, stderr).await });
             let stdout = AnswerLines::new(stdout, MAX_MESSAGE_BYTES);
             let transport = AsyncRwTransport::new_client(stdout, stdin)
                 // The bound is ours; rmcp's, which would drop the line, comes just behind it.
                 .with_max_line_length(MAX_MESSAGE_BYTES + 1);
-            (handler.serve_with_lifecycle(transport, either_era()).await?, Some(process))
+            (handler.serve_with_lifecycle(transport, mode).await?, Some(process))
         }
     };
     let peer = service.peer().clone();
-    // A list that is asked for again is wanted new, and answers of users are nobody else's.
+    // A list that is asked for again is wanted new.
     peer.set_response_cache_config(ClientCacheConfig::disabled()).await;
     Ok(Opened { connection: Arc::new(Connection { peer, progress }), service, changed, process })
 }
@@ -83,6 +106,25 @@ fn either_era() -> ClientLifecycleMode {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
         legacy_version: None,
     }
+}
+
+/// Whether there was somebody who was asked, and did not answer in any way that the protocol knows.
+fn broke_at_the_question(error: &(dyn Error + 'static)) -> bool {
+    let Some(failure) = error.downcast_ref::<ClientInitializeError>() else { return false };
+    let mut source: Option<&(dyn Error + 'static)> = Some(failure);
+    while let Some(error) = source {
+        let http = error.downcast_ref::<rmcp_reqwest::Error>();
+        if http.is_some_and(|http| http.is_connect() || http.is_timeout()) {
+            return false;
+        }
+        source = error.source();
+    }
+    let is_answer = matches!(
+        failure,
+        ClientInitializeError::NoCompatibleProtocolVersion { .. }
+            | ClientInitializeError::LegacyFallbackFailed { .. }
+    );
+    !is_answer && !failure.is_authorization_required()
 }
 
 /// What we do with what a server sends by itself. We offer it nothing: no sampling, no questions

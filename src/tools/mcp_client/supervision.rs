@@ -1,7 +1,7 @@
 //! The task that keeps a server's connection.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -48,12 +48,20 @@ pub(super) struct Server {
     /// Told when a call makes doubt whether the server is there.
     pub(super) check: Notify,
     pub(super) tasks: TaskTracker,
+    /// Whether it is known to break when it is asked for its era.
+    pub(super) expects_initialize: AtomicBool,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Server {
     pub(super) fn new(settings: ServerSettings, tasks: TaskTracker) -> Self {
-        Self { settings, check: Notify::new(), tasks, connection: Mutex::new(None) }
+        Self {
+            settings,
+            check: Notify::new(),
+            tasks,
+            expects_initialize: AtomicBool::new(false),
+            connection: Mutex::new(None),
+        }
     }
 
     /// The connection, while there is one.
@@ -115,8 +123,7 @@ impl Keeper {
 
     /// One connection from its beginning to its end; `Ok` when it was we who ended it for good.
     async fn connect_and_attend(&self) -> Result<(), ConnectError> {
-        let opening =
-            timeout(CONNECT_TIMEOUT, connection::open(&self.server.settings, &self.server.tasks));
+        let opening = timeout(CONNECT_TIMEOUT, connection::open(&self.server));
         let Some(opened) = self.stop.run_until_cancelled(opening).await else { return Ok(()) };
         let Opened { connection, service, changed, process } =
             opened.map_err(|_elapsed| "it does not answer in time")??;

@@ -195,3 +195,20 @@ async fn a_program_that_does_not_exist_keeps_nothing_from_starting() {
     assert!(servers.names().is_empty());
     servers.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_of_the_older_era_that_dies_of_the_newer_ones_question_is_not_asked_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let question = "*'\"server/discover\"'*)";
+    let brittle = SERVER.replace(question, &format!("{question} exit 3 ;;\n    *'\"nothing\"'*)"));
+    let mut servers = Servers::with(shell(folder.path(), &brittle)).await;
+
+    assert!(!servers.call("env", &json!({})).await.is_error);
+    assert_eq!(read(folder.path(), "starts").unwrap().lines().count(), 2);
+    servers.call("die", &json!({})).await;
+    servers.until_up(false).await;
+    servers.until_up(true).await;
+
+    assert_eq!(read(folder.path(), "starts").unwrap().lines().count(), 3);
+    servers.stop().await;
+}
