@@ -13,11 +13,13 @@
 //! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
 //! | [`task_store`] | the part of the store that the task tools use |
 //! | [`mcp_server`] | the tools for any MCP client |
+//! | [`mcp_resources`] | what such a client may read besides |
 //! | [`mcp_client`] | the tools of other MCP servers, for our agent |
 
 pub mod arguments;
 pub mod display;
 pub mod mcp_client;
+pub mod mcp_resources;
 pub mod mcp_server;
 pub mod registry;
 pub mod task_rules;

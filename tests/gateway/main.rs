@@ -21,6 +21,7 @@ mod instances;
 mod legacy;
 mod login;
 mod mcp_packages;
+mod mcp_resources;
 mod own_agent;
 mod ownership;
 mod promises;

@@ -26,12 +26,16 @@ async def main(url: str, token: str, mode: str) -> None:
             async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
                 tools = await client.list_tools()
                 added = await client.call_tool("add_task", {"title": "milk"})
+                resources = await client.list_resources()
+                read = await client.read_resource("chatkit://tasks")
                 wrong = await client.call_tool("complete_task", {"task_id": 99})
                 print(json.dumps({
                     "version": client.session.protocol_version,
                     "tools": [tool.name for tool in tools.tools],
                     "hints": [tool.annotations.read_only_hint for tool in tools.tools],
                     "added": json.loads(added.content[0].text),
+                    "resources": [str(resource.uri) for resource in resources.resources],
+                    "read": json.loads(read.contents[0].text),
                     "wrong": [wrong.is_error, wrong.content[0].text],
                 }))
         except BaseException:

@@ -28,6 +28,8 @@ async fn the_official_client_lists_and_calls_the_tools_in_both_eras() {
         assert_eq!(seen["tools"], json!(tools));
         assert_eq!(seen["hints"], json!([false, true, false, false, false]));
         assert_eq!(seen["added"]["title"], "milk");
+        assert_eq!(seen["resources"], json!(["chatkit://tasks"]));
+        assert_eq!(seen["read"]["tasks"][0]["title"], "milk");
         assert_eq!(seen["wrong"][0], true);
         let tasks = server.alice().get("/api/alice/tasks").await.body;
         assert_eq!(tasks["data"][0]["title"], "milk");
