@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     net::TcpListener,
+    sync::watch,
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -126,6 +127,13 @@ impl Gateway {
         let options = RouterOptions { cors_origins: config.cors_origins };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
         Ok(Self { state, options, live, drain, events_kept, tool_servers: None })
+    }
+
+    /// Which tool servers are connected, in the order of the configuration: a gateway is ready
+    /// without them.
+    pub fn tool_servers_up(&self) -> watch::Receiver<Vec<bool>> {
+        let up = self.tool_servers.as_ref().map(McpServers::up);
+        up.unwrap_or_else(|| watch::Sender::default().subscribe())
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and

@@ -12,7 +12,8 @@ use crate::{
 async fn gateway(server: &ToolServer, more: &str) -> TestServer {
     let url = &server.url;
     let file = format!("[[mcp.servers]]\nname = \"srv\"\nurl = \"{url}\"\n{more}\n");
-    TestServer::start_with(&[("gateway.toml", &file), ("TOKEN", "of-the-operator")]).await
+    let vars = [("gateway.toml", file.as_str()), ("TOKEN", "of-the-operator")];
+    TestServer::start_with_tool_servers(&vars).await
 }
 
 /// What the model was told that its calls gave.
@@ -83,7 +84,9 @@ async fn the_model_sees_an_image_that_a_tool_gives_in_both_dialects() {
     for api in ["responses", "chat_completions"] {
         let tools = ToolServer::start(Era::Modern, &["picture"]).await;
         let file = format!("[[mcp.servers]]\nname = \"srv\"\nurl = \"{}\"\n", tools.url);
-        let server = TestServer::start_with(&[("gateway.toml", &file), ("OPENAI_API", api)]).await;
+        let server =
+            TestServer::start_with_tool_servers(&[("gateway.toml", &file), ("OPENAI_API", api)])
+                .await;
         server.model.will_play([Step::call("srv__picture", &json!({}))]);
 
         server.alice().talk("look").await;

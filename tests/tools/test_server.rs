@@ -141,5 +141,5 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Value {
 
 /// Waits for what happens at once unless it is broken: then the test fails instead of hanging.
 pub(crate) async fn within_seconds<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), event).await.expect("what was awaited")
+    tokio::time::timeout(Duration::from_secs(30), event).await.expect("what was awaited")
 }

@@ -121,7 +121,17 @@ impl Members {
     const MAX_LEN: usize = 21;
 
     fn read(&mut self, line: &[u8]) {
-        for &byte in line {
+        let mut at = 0;
+        while let Some(&byte) = line.get(at) {
+            if self.place == Place::InString && (self.depth != 1 || self.in_value) {
+                // Nearly all of a long line: what is in it is of no interest.
+                let Some(end) = memchr::memchr2(b'"', b'\\', &line[at..]) else { return };
+                at += end;
+                self.read_string(line[at]);
+                at += 1;
+                continue;
+            }
+            at += 1;
             match self.place {
                 Place::Outside => self.read_structure(byte),
                 Place::InString | Place::Escaped => self.read_string(byte),

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use super::{
     answer_lines::AnswerLines,
-    http,
+    failure, http,
     process::{self, Pipes, ServerProcess},
     progress::Progress,
     settings::TransportSettings,
@@ -110,21 +110,13 @@ fn either_era() -> ClientLifecycleMode {
 
 /// Whether there was somebody who was asked, and did not answer in any way that the protocol knows.
 fn broke_at_the_question(error: &(dyn Error + 'static)) -> bool {
-    let Some(failure) = error.downcast_ref::<ClientInitializeError>() else { return false };
-    let mut source: Option<&(dyn Error + 'static)> = Some(failure);
-    while let Some(error) = source {
-        let http = error.downcast_ref::<rmcp_reqwest::Error>();
-        if http.is_some_and(|http| http.is_connect() || http.is_timeout()) {
-            return false;
-        }
-        source = error.source();
-    }
+    let Some(error) = error.downcast_ref::<ClientInitializeError>() else { return false };
     let is_answer = matches!(
-        failure,
+        error,
         ClientInitializeError::NoCompatibleProtocolVersion { .. }
             | ClientInitializeError::LegacyFallbackFailed { .. }
     );
-    !is_answer && !failure.is_authorization_required()
+    !is_answer && !failure::is_unreachable(error) && !error.is_authorization_required()
 }
 
 /// What we do with what a server sends by itself. We offer it nothing: no sampling, no questions

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | [`settings`] | what a server is: its address or command, its bounds |
 //! | `connection` | from settings to a connection |
+//! | `failure` | why there is none, in a few words |
 //! | `http`, `process`, `stderr` | the two kinds of it, with their bounds |
 //! | `answer_lines` | a child process's messages, bounded in length |
 //! | `supervision` | the task that keeps a connection |
@@ -30,6 +31,7 @@
 mod answer_lines;
 mod catalog;
 mod connection;
+mod failure;
 mod http;
 mod listing;
 mod naming;

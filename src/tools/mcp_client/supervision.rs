@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     catalog::Catalog,
     connection::{self, ConnectError, Connection, Opened},
-    listing,
+    failure, listing,
     settings::ServerSettings,
 };
 
@@ -97,7 +97,7 @@ pub(super) async fn keep(
         }
         // Servers that went down together do not all come back at once to one that is starting.
         let this_pause = pause.mul_f64(0.75 + fastrand::f64() / 2.0);
-        let error: String = error.to_string().chars().take(300).collect();
+        let error = failure::reason(error.as_ref());
         tracing::warn!(mcp.server = name, error, again_in = ?this_pause, "a tool server is away");
         if keeper.stop.run_until_cancelled(sleep(this_pause)).await.is_none() {
             return;

@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::tools::{Tool, ToolContext, ToolOutput, ToolSpec};
 
-use super::{answer_lines::TOO_LONG, connection::Connection, results, supervision::Server};
+use super::{
+    answer_lines::TOO_LONG, connection::Connection, failure, results, supervision::Server,
+};
 
 /// How much of what a server says of a wrong call the model is told, in characters.
 const MAX_COMPLAINT: usize = 500;
@@ -100,7 +102,7 @@ impl McpTool {
             error = brief(error),
             "a call failed"
         );
-        if is_too_long(error) {
+        if failure::is_too_long(error) {
             return ToolOutput::error(TOO_LONG_ANSWER);
         }
         if matches!(error, ServiceError::UnexpectedResponse) {
@@ -116,18 +118,6 @@ impl McpTool {
 
 const TOO_LONG_ANSWER: &str =
     "the tool's answer is too long to be read; ask for less. The call may have acted";
-
-/// Whether it is our own bound that an answer over HTTP ran into. rmcp says it in words only.
-fn is_too_long(error: &ServiceError) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.to_string().contains("exceeded the maximum size") {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
 
 fn brief(text: &impl ToString) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };

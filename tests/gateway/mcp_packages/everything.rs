@@ -29,6 +29,7 @@ async fn over_http() -> (Child, String) {
     let mut child = Command::new(var("TEST_NODE"))
         .args(["--import", ON_LOOPBACK, &var("TEST_MCP_EVERYTHING"), "streamableHttp"])
         .env("PORT", port.to_string())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

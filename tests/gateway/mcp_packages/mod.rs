@@ -14,7 +14,7 @@ fn var(name: &str) -> String {
 /// A gateway with the tools of the server that this entry describes.
 async fn gateway(entry: &str) -> TestServer {
     let file = format!("[[mcp.servers]]\nname = \"pkg\"\n{entry}\n");
-    TestServer::start_with(&[("gateway.toml", &file)]).await
+    TestServer::start_with_tool_servers(&[("gateway.toml", &file)]).await
 }
 
 /// The names of a server's tools that the model was offered first.

@@ -97,9 +97,10 @@ async fn tools_of_one_name_at_two_servers_are_two_tools() {
     );
     let named = |name: &str, url: &str| ServerSettings { name: name.to_owned(), ..at(url) };
 
-    let servers = Servers::start([named("one", &one.url), named("two", &two.url)]).await;
+    let settings = [named("one", &one.url), named("two", &two.url)];
+    let mut servers = Servers::start(settings).await;
 
-    assert_eq!(servers.names(), ["one__echo", "two__echo"]);
+    servers.until_tools(&["one__echo", "two__echo"]).await;
     servers.stop().await;
 }
 

@@ -64,7 +64,7 @@ async fn progress_is_shown_while_the_call_is_under_way() {
         let server = ToolServer::start(era, &["tell"]).await;
         let mut servers = Servers::with(at(&server.url)).await;
         let (registry, context) = (servers.registry(), servers.context.clone());
-        let timeout = std::time::Duration::from_secs(10);
+        let timeout = std::time::Duration::from_secs(30);
 
         let call = registry.call(&context, "srv__tell", "", timeout);
         let shown = async {
@@ -116,7 +116,7 @@ async fn headers_go_with_every_request_and_a_users_own_with_calls_alone() {
         let bob = ToolContext { user_id: bob, ..servers.context.clone() };
 
         servers.call("echo", &json!({})).await;
-        let timeout = std::time::Duration::from_secs(10);
+        let timeout = std::time::Duration::from_secs(30);
         servers.registry().call(&bob, "srv__echo", "", timeout).await;
 
         let calls = server.came("tools/call");

@@ -59,9 +59,11 @@ impl Servers {
         Self { tools: servers.tools(), up: servers.up(), running: servers, context, shown }
     }
 
-    /// With one server.
+    /// With one server, which is up.
     pub(crate) async fn with(settings: ServerSettings) -> Self {
-        Self::start([settings]).await
+        let mut servers = Self::start([settings]).await;
+        servers.until_up(true).await;
+        servers
     }
 
     pub(crate) fn registry(&self) -> ToolRegistry {

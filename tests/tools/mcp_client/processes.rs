@@ -190,7 +190,7 @@ async fn a_program_that_does_not_exist_keeps_nothing_from_starting() {
         env: Vec::new(),
     };
 
-    let servers = within_seconds(Servers::with(ServerSettings::new("srv", transport))).await;
+    let servers = within_seconds(Servers::start([ServerSettings::new("srv", transport)])).await;
 
     assert!(servers.names().is_empty());
     servers.stop().await;

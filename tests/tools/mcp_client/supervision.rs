@@ -18,7 +18,7 @@ async fn a_server_that_is_down_at_the_start_is_there_once_it_is_up() {
         other.name = "other".to_owned();
 
         let mut servers = Servers::start([down, other]).await;
-        assert_eq!(servers.names(), ["other__echo"]);
+        servers.until_tools(&["other__echo"]).await;
         assert!(!servers.up.borrow()[0]);
         let listener = TcpListener::bind(address).await.unwrap();
         let _late = ToolServer::start_on(listener, era, vec![tool("echo")], usize::MAX);
