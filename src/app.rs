@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     net::TcpListener,
+    sync::watch,
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -29,7 +30,7 @@ use crate::{
     protocol::Timestamp,
     run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
-    tools::{ToolRegistry, tasks::task_tools},
+    tools::{LiveTools, ToolRegistry, mcp_client::McpServers, tasks::task_tools},
     upstream::{
         Model,
         agent_service::AgentService,
@@ -62,6 +63,7 @@ pub struct Gateway {
     live: Live,
     drain: Duration,
     events_kept: Duration,
+    tool_servers: Option<McpServers>,
 }
 
 /// What an embedder may bring of its own.
@@ -93,12 +95,18 @@ impl Gateway {
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
-        let agent: Arc<dyn Agent> = match config.file.agent.kind {
-            AgentKind::Model => model_agent(&config, model, tools.clone())?,
-            AgentKind::Remote => Arc::new(remote_agent(&config)?),
+        let (agent, tool_servers): (Arc<dyn Agent>, _) = match config.file.agent.kind {
+            AgentKind::Model => {
+                let client_tools = client_tools(&config, &tools).context("gateway.toml")?;
+                let servers = tool_servers(&config, &client_tools, &tools).await;
+                let live = servers.tools();
+                (model_agent(&config, model, client_tools, live)?, Some(servers))
+            }
+            AgentKind::Remote => (Arc::new(remote_agent(&config)?), None),
         };
         let parts = Parts { store, tools, agent, titles, files: None };
-        Self::with_parts(config, parts, metrics).await
+        let gateway = Self::with_parts(config, parts, metrics).await?;
+        Ok(Self { tool_servers, ..gateway })
     }
 
     /// The same with parts of one's own.
@@ -118,7 +126,14 @@ impl Gateway {
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions { cors_origins: config.cors_origins };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
-        Ok(Self { state, options, live, drain, events_kept })
+        Ok(Self { state, options, live, drain, events_kept, tool_servers: None })
+    }
+
+    /// Which tool servers are connected, in the order of the configuration: a gateway is ready
+    /// without them.
+    pub fn tool_servers_up(&self) -> watch::Receiver<Vec<bool>> {
+        let up = self.tool_servers.as_ref().map(McpServers::up);
+        up.unwrap_or_else(|| watch::Sender::default().subscribe())
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
@@ -131,7 +146,7 @@ impl Gateway {
         shutdown: CancellationToken,
         hurry: CancellationToken,
     ) -> Result<(), Unstored> {
-        let Self { state, options, live, drain, events_kept } = self;
+        let Self { state, options, live, drain, events_kept, tool_servers } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
         let sharing = share(live, state.clone());
         let tasks = TaskTracker::new();
@@ -145,7 +160,12 @@ impl Gateway {
         tracing::info!("shutting down: no new runs, live ones go on for the drain time");
         state.chat.runs().drain(drain, hurry).await;
         let drained = Instant::now();
-        let ended = state.chat.runs().end().await;
+        let tool_servers = async {
+            if let Some(servers) = tool_servers {
+                servers.stop().await;
+            }
+        };
+        let (ended, ()) = tokio::join!(state.chat.runs().end(), tool_servers);
         sharing.stop().await;
         // The streams are at their ends now; whoever does not read the end is cut off.
         let grace = RUNS_AND_READERS.saturating_sub(drained.elapsed());
@@ -231,10 +251,10 @@ async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: Cancell
 fn model_agent(
     config: &Config,
     model: Arc<dyn Model>,
-    tools: ToolRegistry,
+    client_tools: Vec<ClientTool>,
+    tools: LiveTools,
 ) -> anyhow::Result<Arc<dyn Agent>> {
     let agent = &config.file.agent;
-    let client_tools = client_tools(config, &tools).context("gateway.toml")?;
     if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
         anyhow::bail!("gateway.toml: a hosted tool has no type");
     }
@@ -248,7 +268,23 @@ fn model_agent(
         hosted_tools: agent.hosted_tools.clone(),
         ..defaults
     };
-    Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+    Ok(Arc::new(ModelAgent::with_live_tools(model, tools, settings)))
+}
+
+/// Connects to the tool servers: their tools stand behind ours, and beside those of the page.
+async fn tool_servers(
+    config: &Config,
+    client_tools: &[ClientTool],
+    own: &ToolRegistry,
+) -> McpServers {
+    for server in config.tool_servers.iter().filter(|server| server.confirm) {
+        tracing::warn!(
+            mcp.server = server.name,
+            "confirm is not carried out in this version: calls are made without asking the user"
+        );
+    }
+    let names = client_tools.iter().map(|tool| tool.name.clone());
+    McpServers::start(config.tool_servers.clone(), own.clone(), names).await
 }
 
 fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {

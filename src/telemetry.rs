@@ -13,6 +13,10 @@ pub enum LogFormat {
     Json,
 }
 
+/// The MCP library logs what tool servers send, whole and however much it is. What operators need
+/// of it, we log ourselves.
+const QUIET: &str = "rmcp=off";
+
 /// Starts logging to standard error. `filter` is what `RUST_LOG` takes.
 ///
 /// Standard output stays free for what commands print.
@@ -21,7 +25,11 @@ pub enum LogFormat {
 ///
 /// When the filter cannot be read.
 pub fn start_logging(format: LogFormat, filter: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(filter)?;
+    let is_named = filter.contains("rmcp");
+    let mut filter = EnvFilter::try_new(filter)?;
+    if !is_named {
+        filter = filter.add_directive(QUIET.parse()?);
+    }
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => {
@@ -57,6 +65,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("gateway_deltas_total", "Text deltas from models");
     metrics::describe_counter!("gateway_upstream_errors_total", "Failed model calls by code");
     metrics::describe_histogram!("gateway_commit_seconds", "Group commits of runs");
+    metrics::describe_gauge!("gateway_mcp_server_up", "1 while a tool server is connected");
     metrics::describe_gauge!("gateway_redis_up", "1 while Redis works; absent without REDIS_URL");
     metrics::describe_counter!("gateway_redis_errors_total", "Failed connections and commands");
     Ok(handle)

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use crate::{
     protocol::{ItemId, ThreadEvent, Timestamp},
     store::record::{History, ToolCallRecord},
-    tools::{Display, ToolContext, ToolOutput},
+    tools::{Display, ToolContext, ToolOutput, ToolRegistry},
     upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
 };
 
@@ -17,7 +17,7 @@ use super::{
     bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
     resume_point::{self, ResumePoint},
-    tool_turn::ToolTurn,
+    tool_turn::{MAX_IMAGE_BYTES, ToolTurn},
 };
 
 /// The talk of one run with the model.
@@ -27,9 +27,13 @@ pub(super) struct Conversation<'a> {
     bridge: Bridge,
     /// The number of the model turn, from 0.
     number: u32,
+    /// The tools there were when the turn began.
+    tools: ToolRegistry,
     input: Vec<InputItem>,
     calls: Vec<FunctionCall>,
     calls_made: u32,
+    /// How much of tools' images the model may still be shown, in bytes.
+    image_room: usize,
     /// What another process left, until the answer that it read is read again.
     resumed: Option<Resumed>,
     /// Calls that another process began, until they are made or taken as they are.
@@ -83,9 +87,11 @@ impl<'a> Conversation<'a> {
             turn,
             bridge,
             number: 0,
+            tools: agent.tools(),
             input: Vec::new(),
             calls: Vec::new(),
             calls_made: 0,
+            image_room: MAX_IMAGE_BYTES,
             resumed: None,
             begun_calls: Vec::new(),
         }
@@ -96,6 +102,7 @@ impl<'a> Conversation<'a> {
         try_stream! {
             while self.number < self.agent.config.max_turns {
                 self.bridge.begin_turn(self.number);
+                self.tools = self.agent.tools();
                 for await event in self.ask() {
                     yield event?;
                 }
@@ -131,7 +138,7 @@ impl<'a> Conversation<'a> {
         try_stream! {
             let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
             let mut answer = begun.unwrap_or_else(|| {
-                self.agent.model.stream(self.agent.request(&self.turn, &self.input))
+                self.agent.model.stream(self.agent.request(&self.turn, &self.input, &self.tools))
             });
             let mut events = Vec::new();
             while let Some(event) = answer.next().await {
@@ -263,7 +270,7 @@ impl<'a> Conversation<'a> {
         stream! {
             let mut events = Vec::new();
             let mut tools = self.begin_calls(calls, &mut events);
-            tools.take_begun(std::mem::take(&mut self.begun_calls), &self.agent.tools);
+            tools.take_begun(std::mem::take(&mut self.begun_calls), &self.tools);
             for event in events.drain(..) {
                 yield event.into();
             }
@@ -295,6 +302,7 @@ impl<'a> Conversation<'a> {
             }
             yield self.tool_calls(&tools);
             self.input.extend(tools.outputs());
+            self.input.extend(tools.images(&mut self.image_room));
             self.bridge.end_tools(&mut events);
             for event in events.drain(..) {
                 yield event.into();
@@ -307,7 +315,7 @@ impl<'a> Conversation<'a> {
         self.calls_made += u32::try_from(calls.len()).unwrap_or(u32::MAX);
         ToolTurn::begin(
             &self.turn,
-            &self.agent.tools,
+            &self.tools,
             self.number,
             first_position,
             calls,
@@ -338,7 +346,7 @@ impl<'a> Conversation<'a> {
             .enumerate()
             .filter(|(call, _)| !tools.is_settled(*call))
             .map(|(call, record)| {
-                let (registry, context) = (self.agent.tools.clone(), context.clone());
+                let (registry, context) = (self.tools.clone(), context.clone());
                 let (name, arguments) = (record.name.clone(), record.arguments.clone());
                 let timeout = self.agent.config.tool_timeout;
                 async move { (call, registry.call(&context, &name, &arguments, timeout).await) }

@@ -1,14 +1,18 @@
 //! Our own agent: a model with tools, asked again until it wants no more calls.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_stream::try_stream;
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::{
     store::record::History,
-    tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
+    tools::{LiveTools, ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
@@ -65,14 +69,32 @@ impl Default for ModelAgentConfig {
 /// A model with tools.
 pub struct ModelAgent {
     pub(super) model: Arc<dyn Model>,
-    pub(super) tools: ToolRegistry,
+    tools: LiveTools,
+    /// What the model is told of the newest tools, made once for all turns.
+    functions: Mutex<Option<(ToolRegistry, Arc<[FunctionTool]>)>>,
     pub(super) config: ModelAgentConfig,
 }
 
 impl ModelAgent {
     /// An agent that asks this model and lets it use these tools.
     pub fn new(model: Arc<dyn Model>, tools: ToolRegistry, config: ModelAgentConfig) -> Self {
-        Self { model, tools, config }
+        let tools = watch::Sender::new(tools).subscribe();
+        Self::with_live_tools(model, tools, config)
+    }
+
+    /// The same with tools that come and go: each turn of the model has those there are when it
+    /// begins.
+    pub fn with_live_tools(
+        model: Arc<dyn Model>,
+        tools: LiveTools,
+        config: ModelAgentConfig,
+    ) -> Self {
+        Self { model, tools, functions: Mutex::new(None), config }
+    }
+
+    /// The tools there are now.
+    pub(super) fn tools(&self) -> ToolRegistry {
+        self.tools.borrow().clone()
     }
 
     /// What the model is told of what was said before.
@@ -80,15 +102,20 @@ impl ModelAgent {
         history::newest_within(history::model_input(history), self.config.history_tokens)
     }
 
-    /// What the model is asked with this input.
-    pub(super) fn request(&self, turn: &Turn, input: &[InputItem]) -> ModelRequest {
+    /// What the model is asked with this input and these tools.
+    pub(super) fn request(
+        &self,
+        turn: &Turn,
+        input: &[InputItem],
+        tools: &ToolRegistry,
+    ) -> ModelRequest {
         let chosen = turn.options.model.as_ref();
         let chosen = chosen.filter(|model| self.config.allowed_models.contains(model));
         ModelRequest {
             model: chosen.unwrap_or(&self.config.model).clone(),
             instructions: self.config.instructions.clone(),
             input: input.to_vec(),
-            tools: self.functions(),
+            tools: self.functions(tools),
             hosted_tools: self.config.hosted_tools.clone(),
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
@@ -105,8 +132,12 @@ impl ModelAgent {
         })
     }
 
-    fn functions(&self) -> Vec<FunctionTool> {
-        let server = self.tools.iter().map(|tool| tool.spec()).map(|spec| FunctionTool {
+    fn functions(&self, tools: &ToolRegistry) -> Arc<[FunctionTool]> {
+        let mut known = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, functions)) = known.as_ref().filter(|(of, _)| of.is_same(tools)) {
+            return functions.clone();
+        }
+        let server = tools.iter().map(|tool| tool.spec()).map(|spec| FunctionTool {
             name: spec.name.clone(),
             description: spec.description.clone(),
             parameters: spec.parameters.clone(),
@@ -116,7 +147,9 @@ impl ModelAgent {
             description: tool.description.clone(),
             parameters: tool.parameters.clone(),
         });
-        server.chain(client).collect()
+        let functions: Arc<[FunctionTool]> = server.chain(client).collect();
+        *known = Some((tools.clone(), functions.clone()));
+        functions
     }
 }
 

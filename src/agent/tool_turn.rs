@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     protocol::ThreadEvent,
     store::record::{ToolCallRecord, ToolCallState},
-    tools::{ToolOutput, ToolRegistry},
-    upstream::{FunctionCall, InputItem},
+    tools::{ToolImage, ToolOutput, ToolRegistry},
+    upstream::{FunctionCall, InputItem, InputPart},
 };
 
 use super::{
@@ -18,11 +18,17 @@ use super::{
 /// How much of a call's arguments is shown, in characters.
 const BRIEF: usize = 200;
 
+/// How large the images of tools may be that the model is shown in one run, as data URLs, together,
+/// in bytes: some of the usual size. They go with every further question of the run.
+pub(super) const MAX_IMAGE_BYTES: usize = 8 << 20;
+
 /// The calls of one model turn.
 pub(super) struct ToolTurn {
     /// As they are kept.
     pub(super) records: Vec<ToolCallRecord>,
     titles: Vec<String>,
+    /// What the calls gave to be seen.
+    images: Vec<Vec<ToolImage>>,
     /// The place of each call's task in the workflow.
     places: Vec<usize>,
     /// Calls that are not to be made: another process made them, or may have.
@@ -63,7 +69,8 @@ impl ToolTurn {
                 output: None,
             });
         }
-        Self { records, titles, places, settled: BTreeSet::new() }
+        let images = vec![Vec::new(); calls.len()];
+        Self { records, titles, images, places, settled: BTreeSet::new() }
     }
 
     /// What is said while the calls run.
@@ -83,6 +90,7 @@ impl ToolTurn {
         record.state =
             if output.is_error { ToolCallState::Failed } else { ToolCallState::Completed };
         record.output = Some(output.text);
+        self.images[call] = output.images;
         self.show_end(call, bridge, out);
     }
 
@@ -125,5 +133,24 @@ impl ToolTurn {
             call_id: call.call_id.clone(),
             output: call.output.clone().unwrap_or_else(|| UNKNOWN_OUTCOME.to_owned()),
         })
+    }
+
+    /// The images that the calls gave, as far as there is room: the outputs of calls are text in
+    /// one of the two dialects, so they come behind them, as if the user showed them.
+    pub(super) fn images(&self, room: &mut usize) -> Option<InputItem> {
+        let mut parts = Vec::new();
+        for (call, images) in self.records.iter().zip(&self.images) {
+            for (number, url) in (1..).zip(images.iter().map(ToolImage::url)) {
+                let of = format!("Image {number} that the tool {} gave", call.name);
+                if let Some(left) = room.checked_sub(url.len()) {
+                    *room = left;
+                    parts.push(InputPart::Text(format!("{of}:")));
+                    parts.push(InputPart::Image { url });
+                } else {
+                    parts.push(InputPart::Text(format!("{of} is too large to be shown.")));
+                }
+            }
+        }
+        (!parts.is_empty()).then_some(InputItem::User(parts))
     }
 }

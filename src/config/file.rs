@@ -1,5 +1,7 @@
 //! `gateway.toml`.
 
+use std::{collections::BTreeMap, fmt};
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,6 +16,9 @@ pub struct ConfigFile {
     /// `[[client_tools]]`: tools that run in the user's page.
     #[serde(default)]
     pub client_tools: Vec<ClientToolFile>,
+    /// `[mcp]`: tools of other servers.
+    #[serde(default)]
+    pub mcp: McpFile,
 }
 
 /// `[agent]`.
@@ -66,4 +71,52 @@ pub enum AgentKind {
     Model,
     /// A service in another process.
     Remote,
+}
+
+/// `[mcp]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpFile {
+    /// `[[mcp.servers]]`.
+    #[serde(default)]
+    pub servers: Vec<McpServerFile>,
+}
+
+/// An entry of `[[mcp.servers]]`: it has either a `url` or a `command`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpServerFile {
+    /// Stands before the names of its tools.
+    pub name: String,
+    /// Where it speaks Streamable HTTP.
+    pub url: Option<Hidden>,
+    /// Sent with every request; `${NAME}` stands for a variable, `{user_id}` for the caller.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Hidden>,
+    /// The program that is started.
+    pub command: Option<String>,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<Hidden>,
+    /// Its variables; `${NAME}` stands for one of the gateway's.
+    #[serde(default)]
+    pub env: BTreeMap<String, Hidden>,
+    /// Which of its tools are offered: names, or beginnings of names with a `*` behind them.
+    pub allowed_tools: Option<Vec<String>>,
+    /// How long a call may take, in seconds.
+    pub timeout_s: Option<u64>,
+    /// Whether the user is asked before a call.
+    #[serde(default)]
+    pub confirm: bool,
+}
+
+/// A text that may hold a secret and is therefore never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }

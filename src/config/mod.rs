@@ -5,6 +5,7 @@
 //! its value.
 
 mod file;
+mod tool_servers;
 mod vars;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -14,10 +15,11 @@ use crate::{
     live::RedisUrl,
     run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
+    tools::mcp_client::ServerSettings,
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile};
+pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile, Hidden, McpFile, McpServerFile};
 use vars::Vars;
 
 /// OpenAI's own API.
@@ -42,6 +44,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The structured part.
     pub file: ConfigFile,
+    /// Servers whose tools the model may call.
+    pub tool_servers: Vec<ServerSettings>,
     /// What requests to a remote agent are signed with.
     pub agent_secret: Option<ApiKey>,
     /// Origins whose pages may call.
@@ -197,6 +201,7 @@ impl Config {
             titles: titles(&mut vars, &model),
             model,
             agent_secret: agent_secret(&mut vars, &file.agent),
+            tool_servers: tool_servers::tool_servers(&mut vars, &file.mcp),
             file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
             limits: limits(&mut vars),
@@ -444,6 +449,21 @@ mod tests {
         assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
         assert_eq!(config.file.agent.models, ["a", "b"]);
         assert_eq!(read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(), ["CHATKIT_CONFIG"]);
+    }
+
+    #[test]
+    fn a_server_of_tools_that_is_not_complete_is_a_problem_and_its_secrets_are_not_printed() {
+        let file = |value: &str| {
+            format!(
+                "[[mcp.servers]]\nname = \"a\"\nurl = \"https://a.example\"\n\
+                 headers = {{ Authorization = \"{value}\" }}\n"
+            )
+        };
+
+        let problems = read_with_file(&[SECRET, KEY], Some(&file("Bearer ${TOKEN}"))).unwrap_err();
+        assert_eq!(problems, ["gateway.toml, mcp.servers \"a\", headers.Authorization"]);
+        let config = read_with_file(&[SECRET, KEY], Some(&file("Bearer hunter2"))).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct RouterOptions {
 
 /// All routes. `shutdown` ends what the MCP server holds open.
 pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationToken) -> Router {
-    let mcp = mcp_server::service(state.tools.clone(), &mcp_settings(options), shutdown);
+    let (tools, store) = (state.tools.clone(), state.store.clone());
+    let mcp = mcp_server::service(tools, store, &mcp_settings(options), shutdown);
     let with_session = Router::new()
         .route("/chatkit", post(chatkit::answer))
         .route("/api/chatkit", post(chatkit::answer))

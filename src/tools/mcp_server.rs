@@ -1,4 +1,5 @@
-//! The tools for any MCP client: the registry behind Streamable HTTP, on `/mcp`.
+//! The tools for any MCP client: the registry behind Streamable HTTP, on `/mcp`, and the user's threads
+//! and tasks to be read.
 //!
 //! **Both eras of the protocol** are served from one endpoint: the versions that begin with
 //! `initialize` (up to 2025-11-25) and the self-contained requests of 2026-07-28. No session is
@@ -21,8 +22,9 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as McpTool,
-        ToolAnnotations,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
     transport::streamable_http_server::{
@@ -31,7 +33,11 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ToolContext, ToolOutput, ToolRegistry, ToolSpec, registry::DEFAULT_TIMEOUT};
+use super::{
+    ToolContext, ToolOutput, ToolRegistry, ToolSpec,
+    mcp_resources::{ResourceStore, Resources},
+    registry::DEFAULT_TIMEOUT,
+};
 use crate::protocol::UserId;
 
 /// The longest request, in bytes: as long as any other JSON that the gateway reads.
@@ -62,11 +68,12 @@ impl Default for McpSettings {
     }
 }
 
-/// The registry as an HTTP service that speaks MCP.
+/// The registry as an HTTP service that speaks MCP, with what is in a store to be read.
 ///
 /// `shutdown` ends the calls under way, so cancel it once the time for draining is over.
 pub fn service(
     registry: ToolRegistry,
+    resources: impl ResourceStore,
     settings: &McpSettings,
     shutdown: CancellationToken,
 ) -> McpService {
@@ -78,7 +85,7 @@ pub fn service(
         .with_allowed_origins(settings.allowed_origins.iter().map(|origin| with_port(origin)))
         .enforce_origin_validation()
         .with_cancellation_token(shutdown);
-    let server = McpServer::new(registry);
+    let server = McpServer::new(registry, resources);
     StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
 }
 
@@ -98,19 +105,20 @@ fn with_port(origin: &str) -> String {
 pub struct McpServer {
     registry: ToolRegistry,
     tools: Arc<[McpTool]>,
+    resources: Resources,
 }
 
 impl McpServer {
-    /// A handler over these tools.
-    pub fn new(registry: ToolRegistry) -> Self {
+    /// A handler over these tools and this store.
+    pub fn new(registry: ToolRegistry, resources: impl ResourceStore) -> Self {
         let tools = registry.iter().map(|tool| describe(tool.spec())).collect();
-        Self { registry, tools }
+        Self { registry, tools, resources: Resources(Arc::new(resources)) }
     }
 }
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
             .with_server_info(Implementation::new(
                 env!("CARGO_PKG_NAME"),
                 env!("CARGO_PKG_VERSION"),
@@ -149,6 +157,33 @@ impl ServerHandler for McpServer {
         Ok(into_result(output).into())
     }
 
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let user = caller(&context)?;
+        self.resources.list(&user, request.and_then(|request| request.cursor)).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        caller(&context)?;
+        Ok(Resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let user = caller(&context)?;
+        Ok(self.resources.read(&user, &request.uri).await?.into())
+    }
+
     fn get_tool(&self, name: &str) -> Option<McpTool> {
         self.tools.iter().find(|tool| tool.name == name).cloned()
     }
@@ -172,7 +207,9 @@ fn describe(spec: &ToolSpec) -> McpTool {
 }
 
 fn into_result(output: ToolOutput) -> CallToolResult {
-    let content = vec![ContentBlock::text(output.text)];
+    let images =
+        output.images.into_iter().map(|image| ContentBlock::image(image.data, image.mime_type));
+    let content = std::iter::once(ContentBlock::text(output.text)).chain(images).collect();
     if output.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }
 }
 

@@ -13,17 +13,24 @@
 //! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
 //! | [`task_store`] | the part of the store that the task tools use |
 //! | [`mcp_server`] | the tools for any MCP client |
+//! | [`mcp_resources`] | what such a client may read besides |
+//! | [`mcp_client`] | the tools of other MCP servers, for our agent |
 
 pub mod arguments;
 pub mod display;
+pub mod mcp_client;
+pub mod mcp_resources;
 pub mod mcp_server;
 pub mod registry;
 pub mod task_rules;
 pub mod task_store;
 pub mod tasks;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::protocol::UserId;
@@ -31,11 +38,19 @@ use crate::protocol::UserId;
 pub use display::{Display, Shown, ShownTask};
 pub use registry::{RegistryError, ToolRegistry};
 
+/// Tools that come and go: the newest registry of them. Taking it costs a pointer.
+pub type LiveTools = watch::Receiver<ToolRegistry>;
+
 /// A tool.
 #[async_trait]
 pub trait Tool: Send + Sync + 'static {
     /// Its name, its description and the schema of its arguments.
     fn spec(&self) -> &ToolSpec;
+
+    /// How long a call may take, where it is not what the caller thinks.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
 
     /// Runs it for a user. A failure is an output too: the model is told and can mend it.
     ///
@@ -82,25 +97,43 @@ impl ToolContext {
 }
 
 /// What a tool gives the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolOutput {
     /// Text, often JSON.
     pub text: String,
     /// Whether it is an error for the model to mend.
     pub is_error: bool,
+    /// What the model sees beside the text, in the run of the call alone: images are not kept.
+    pub images: Vec<ToolImage>,
+}
+
+/// An image that a tool gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolImage {
+    /// One that the models' APIs take, as `image/png`.
+    pub mime_type: String,
+    /// The image in base64.
+    pub data: String,
+}
+
+impl ToolImage {
+    /// The image as a data URL.
+    pub fn url(&self) -> String {
+        format!("data:{};base64,{}", self.mime_type, self.data)
+    }
 }
 
 impl ToolOutput {
     /// A result: JSON as text.
     pub fn json(value: &impl serde::Serialize) -> Self {
         match serde_json::to_string(value) {
-            Ok(text) => Self { text, is_error: false },
+            Ok(text) => Self { text, ..Self::default() },
             Err(error) => Self::error(format!("the result cannot be written: {error}")),
         }
     }
 
     /// A failure that the model is told.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { text: message.into(), is_error: true }
+        Self { text: message.into(), is_error: true, images: Vec::new() }
     }
 }

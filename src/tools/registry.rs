@@ -62,13 +62,19 @@ impl ToolRegistry {
         self.tools.iter()
     }
 
+    /// Whether it is a clone of the other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tools, &other.tools)
+    }
+
     /// The tool of that name.
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.iter().find(|tool| tool.spec().name == name)
     }
 
     /// Calls a tool with arguments as a model wrote them: the text of a JSON object, or nothing at
-    /// all, which is what models send to a tool without arguments.
+    /// all, which is what models send to a tool without arguments. `timeout` is for tools that do
+    /// not say how long a call may take.
     ///
     /// Never fails and never panics: an unknown tool, bad arguments, a panic, the end of the time
     /// and a cancellation are error outputs that tell the model what to do.
@@ -119,6 +125,7 @@ async fn run(
     timeout: Duration,
 ) -> ToolOutput {
     let name = tool.spec().name.as_str();
+    let timeout = tool.timeout().unwrap_or(timeout);
     let cancel = context.cancel.child_token();
     // What a tool has handed to other tasks ends with the call, however the call ends.
     let _guard = cancel.clone().drop_guard();

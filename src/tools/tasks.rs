@@ -240,7 +240,7 @@ impl TaskTool {
 
 /// What `list_tasks` answers.
 #[derive(Serialize)]
-struct Listing<'a> {
+pub(super) struct Listing<'a> {
     tasks: &'a [TaskRecord],
     /// How many more there are, when not all have room.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,7 +249,7 @@ struct Listing<'a> {
 
 impl<'a> Listing<'a> {
     /// As many of the first tasks as have room.
-    fn of(tasks: &'a [TaskRecord]) -> Self {
+    pub(super) fn of(tasks: &'a [TaskRecord]) -> Self {
         let mut room = MAX_LISTED_BYTES;
         let fits = |task: &&TaskRecord| {
             let size = serde_json::to_string(task).map_or(0, |json| json.len() + 1);

@@ -19,7 +19,7 @@ pub mod responses;
 pub mod sse;
 mod transport;
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::Stream;
@@ -63,7 +63,7 @@ pub struct ModelRequest {
     /// The conversation, oldest first.
     pub input: Vec<InputItem>,
     /// What it may call.
-    pub tools: Vec<FunctionTool>,
+    pub tools: Arc<[FunctionTool]>,
     /// The provider's own tools that it may use, as the Responses API takes them; other dialects
     /// skip them.
     pub hosted_tools: Vec<Value>,

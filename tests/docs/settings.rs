@@ -95,3 +95,26 @@ fn the_values_of_the_example_are_the_defaults() {
 
     assert_eq!(format!("{:?}", with_example.unwrap()), format!("{:?}", without.unwrap()));
 }
+
+#[test]
+fn every_gateway_toml_of_the_documentation_is_one() {
+    for (page, count) in [("README.md", 1), ("docs/tools.md", 1)] {
+        let text = Page::read(page).text;
+        let blocks = text.split("```toml\n").skip(1);
+        let files: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
+        let files = files.iter().filter(|file| file.contains("[mcp") || file.contains("[agent]"));
+        let files: Vec<&&str> = files.collect();
+        assert_eq!(files.len(), count, "{page}");
+        for file in files {
+            let lookup = |name: &str| match name {
+                "BETTER_AUTH_SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+                "OPENAI_API_KEY" | "SEARCH_TOKEN" => Some("secret".to_owned()),
+                _ => None,
+            };
+
+            let config = Config::from_vars(lookup, |_| Ok((*file).to_string()));
+
+            assert!(!config.unwrap().tool_servers.is_empty(), "{page}");
+        }
+    }
+}

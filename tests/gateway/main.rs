@@ -2,7 +2,8 @@
 //! scripted model behind real HTTP.
 //!
 //! On SQLite by default; on PostgreSQL with `GATEWAY_TEST_DATABASE=postgres` and
-//! `TEST_POSTGRES_URL`. Those of `instances` need both PostgreSQL and Redis.
+//! `TEST_POSTGRES_URL`. Those of `instances` need both PostgreSQL and Redis, those of `mcp_packages`
+//! the packages of others.
 
 #![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
 
@@ -19,6 +20,8 @@ mod idempotency;
 mod instances;
 mod legacy;
 mod login;
+mod mcp_packages;
+mod mcp_resources;
 mod own_agent;
 mod ownership;
 mod promises;
@@ -31,6 +34,9 @@ mod streaming;
 mod threads;
 mod titles;
 mod tool_display;
+#[path = "../tools/tool_server.rs"]
+mod tool_server;
+mod tool_servers;
 mod tools;
 mod under_way;
 mod upstream_failure;

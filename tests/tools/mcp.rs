@@ -126,7 +126,12 @@ async fn wrong_arguments_are_a_result_that_the_model_can_read() {
 #[tokio::test]
 async fn a_request_without_a_user_is_refused() {
     let server = TestServer::with_task_tools().await;
-    let calls = [("tools/list", json!({})), ("tools/call", json!({ "name": "list_tasks" }))];
+    let calls = [
+        ("tools/list", json!({})),
+        ("tools/call", json!({ "name": "list_tasks" })),
+        ("resources/list", json!({})),
+        ("resources/read", json!({ "uri": "chatkit://tasks" })),
+    ];
 
     for (method, params) in calls {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });

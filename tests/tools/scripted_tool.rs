@@ -47,7 +47,7 @@ impl Tool for ScriptedTool {
     async fn call(&self, _: &ToolContext, arguments: Map<String, Value>) -> ToolOutput {
         match &self.script {
             Script::Echo => ToolOutput::json(&arguments),
-            Script::Talk(bytes) => ToolOutput { text: "x".repeat(*bytes), is_error: false },
+            Script::Talk(bytes) => ToolOutput { text: "x".repeat(*bytes), ..Default::default() },
             Script::Panic => panic!("as the test wants it"),
             Script::Hang { started, dropped } => {
                 let _guard = dropped.clone().drop_guard();

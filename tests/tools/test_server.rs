@@ -2,11 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use async_trait::async_trait;
 use axum::{Router, extract::Request, middleware, response::Response};
 use chatkit_gateway::{
-    protocol::UserId,
+    protocol::{ItemId, Page, ThreadId, UserId},
+    store::{
+        PageQuery, Result,
+        record::{ItemRecord, TaskRecord, ThreadRecord},
+    },
     tools::{
         ToolRegistry,
+        mcp_resources::ResourceStore,
         mcp_server::{self, McpSettings},
         tasks::task_tools,
     },
@@ -34,7 +40,7 @@ pub(crate) struct TestServer {
 impl TestServer {
     pub(crate) async fn start(registry: ToolRegistry, settings: McpSettings) -> Self {
         let shutdown = CancellationToken::new();
-        let service = mcp_server::service(registry, &settings, shutdown.clone());
+        let service = mcp_server::service(registry, Nothing, &settings, shutdown.clone());
         let app = Router::new().route_service("/mcp", service).layer(middleware::from_fn(log_in));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -87,6 +93,37 @@ impl TestServer {
     }
 }
 
+/// A store in which there is nothing to be read.
+struct Nothing;
+
+#[async_trait]
+impl ResourceStore for Nothing {
+    async fn list_threads(
+        &self,
+        _: &UserId,
+        _: PageQuery<ThreadId>,
+    ) -> Result<Option<Page<ThreadRecord>>> {
+        Ok(None)
+    }
+
+    async fn find_thread(&self, _: &UserId, _: ThreadId) -> Result<Option<ThreadRecord>> {
+        Ok(None)
+    }
+
+    async fn list_items(
+        &self,
+        _: &UserId,
+        _: ThreadId,
+        _: PageQuery<ItemId>,
+    ) -> Result<Option<Page<ItemRecord>>> {
+        Ok(None)
+    }
+
+    async fn list_tasks(&self, _: &UserId) -> Result<Vec<TaskRecord>> {
+        Ok(Vec::new())
+    }
+}
+
 async fn log_in(mut request: Request, next: middleware::Next) -> Response {
     let user = request.headers().get("x-test-user").and_then(|name| name.to_str().ok());
     if let Some(user) = user.and_then(|name| UserId::parse(name).ok()) {
@@ -104,5 +141,5 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Value {
 
 /// Waits for what happens at once unless it is broken: then the test fails instead of hanging.
 pub(crate) async fn within_seconds<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), event).await.expect("what was awaited")
+    tokio::time::timeout(Duration::from_secs(30), event).await.expect("what was awaited")
 }

@@ -240,11 +240,12 @@ mod tests {
             input: vec![InputItem::user_text("hi")],
             cache_key: Some("thread".to_owned()),
             safety_identifier: Some("user".to_owned()),
-            tools: vec![FunctionTool {
+            tools: [FunctionTool {
                 name: "f".to_owned(),
                 description: "d".to_owned(),
                 parameters: json!({"type": "object"}),
-            }],
+            }]
+            .into(),
             ..ModelRequest::default()
         };
         let mut whole = json!({

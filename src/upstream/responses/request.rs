@@ -270,11 +270,12 @@ mod tests {
             },
             InputItem::FunctionCallOutput { call_id: "c".to_owned(), output: "[]".to_owned() },
         ];
-        request.tools = vec![FunctionTool {
+        request.tools = [FunctionTool {
             name: "f".to_owned(),
             description: "d".to_owned(),
             parameters: json!({"type": "object"}),
-        }];
+        }]
+        .into();
 
         let body = body(&request, true);
 

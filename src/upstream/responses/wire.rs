@@ -53,7 +53,7 @@ pub(super) enum Whole<'a> {
     /// It has begun, or goes on.
     UnderWay,
     /// It has ended, by an event of this type.
-    Ended(&'a str, Response),
+    Ended(&'a str, Box<Response>),
 }
 
 /// What is read of a response.

@@ -46,14 +46,30 @@ impl TestServer {
         Self::start_on(new_database().await, vars).await
     }
 
+    /// Whose tool servers are all connected.
+    pub(crate) async fn start_with_tool_servers(vars: &[(&str, &str)]) -> Self {
+        let (gateway, model, database, keys) = Self::build(new_database().await, vars).await;
+        let mut up = gateway.tool_servers_up();
+        up.wait_for(|up| up.iter().all(|is_up| *is_up)).await.unwrap();
+        Self::serve(gateway, model, database, keys).await
+    }
+
     /// On a database that is there already.
     pub(crate) async fn start_on(database: TestDatabase, vars: &[(&str, &str)]) -> Self {
+        let (gateway, model, database, keys) = Self::build(database, vars).await;
+        Self::serve(gateway, model, database, keys).await
+    }
+
+    async fn build(
+        database: TestDatabase,
+        vars: &[(&str, &str)],
+    ) -> (Gateway, TestModel, TestDatabase, SessionKeys) {
         let model = TestModel::start().await;
         let config = config(&database.url, &model.running.base_url(), vars);
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateway::build(config, metrics).await.unwrap();
-        Self::serve(gateway, model, database, keys).await
+        (gateway, model, database, keys)
     }
 
     /// Whose model has these tools and no others.
