@@ -22,7 +22,7 @@ use crate::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
     },
-    protocol::Timestamp,
+    protocol::{Timestamp, UserId},
     run::Runs,
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
@@ -94,9 +94,21 @@ impl Gateway {
         let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits);
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
-        let options = RouterOptions { cors_origins: config.cors_origins };
+        let options = RouterOptions {
+            cors_origins: config.cors_origins,
+            playground: config.playground,
+            demo_users: Vec::new(),
+        };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
         Ok(Self { state, options, drain, events_kept })
+    }
+
+    /// Lets these users in without a login, the first where none is named: for the demo, on
+    /// loopback only.
+    #[must_use]
+    pub fn with_demo_users(mut self, users: Vec<UserId>) -> Self {
+        self.options.demo_users = users;
+        self
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
