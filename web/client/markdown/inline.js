@@ -169,7 +169,7 @@ class Inline {
   #link(opener, inner, url) {
     if (opener.isImage) return [image(plain(inner), url, this.#base)];
     const href = url === null ? null : linkTarget(url, this.#base);
-    return href ? [link(href, inner)] : inner;
+    return href ? [link(href, inner.flatMap(withoutLink))] : inner;
   }
 
   /** `(url "title")` at this place: `{url, end}`; `url` is null when it is still being written. */
@@ -271,6 +271,11 @@ const READERS = {
 function link(href, children) {
   const attrs = { href, target: "_blank", rel: "noopener noreferrer nofollow" };
   return { tag: "a", attrs, children };
+}
+
+/** An image within a link may have become one, too. */
+function withoutLink(node) {
+  return node.tag === "a" ? node.children : [node];
 }
 
 /** An image that may be shown, or a link to one that may not. */
