@@ -5,29 +5,34 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{
-        Agent, ClientTool, ModelAgent, TitleMaker,
+        Agent, ClientTool, ModelAgent, RemoteAgent, TitleMaker,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
     attachments::AttachmentStore,
-    auth::{Auth, Clock, SESSION_KEPT_FOR},
+    auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{Config, ModelApi, ModelConfig, Titles},
+    config::{AgentKind, Config, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
     },
+    live::{Live, Signal},
     protocol::{Timestamp, UserId},
-    run::Runs,
+    run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
     tools::{ToolRegistry, tasks::task_tools},
     upstream::{
         Model,
+        agent_service::AgentService,
         chat_completions::ChatCompletionsModel,
         client::{UpstreamClient, UpstreamConfig},
         responses::ResponsesModel,
@@ -36,6 +41,17 @@ use crate::{
 
 /// How long readers have to take the ends of their streams.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
+/// The least of it, when the runs took long to end.
+const LEAST_GRACE: Duration = Duration::from_millis(150);
+/// Behind the drain time the process ends within a second, whatever does not answer: so long for the
+/// runs and their readers, …
+const RUNS_AND_READERS: Duration = Duration::from_millis(700);
+/// … for what is cut off, …
+const CUT_GRACE: Duration = Duration::from_millis(50);
+/// … and so long for all of it, the database's connections included, …
+const ALL: Duration = Duration::from_millis(900);
+/// … of which these have at least this.
+const STORE_GRACE: Duration = Duration::from_millis(150);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -43,6 +59,7 @@ const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 pub struct Gateway {
     state: AppState,
     options: RouterOptions,
+    live: Live,
     drain: Duration,
     events_kept: Duration,
 }
@@ -76,7 +93,10 @@ impl Gateway {
         let tools = ToolRegistry::new(task_tools(store.clone()))?;
         let model = upstream(&config.model)?;
         let titles = titles(&config, &model);
-        let agent = model_agent(&config, model, tools.clone())?;
+        let agent: Arc<dyn Agent> = match config.file.agent.kind {
+            AgentKind::Model => model_agent(&config, model, tools.clone())?,
+            AgentKind::Remote => Arc::new(remote_agent(&config)?),
+        };
         let parts = Parts { store, tools, agent, titles, files: None };
         Self::with_parts(config, parts, metrics).await
     }
@@ -89,9 +109,11 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         install_crypto();
         let Parts { store, tools, agent, titles, files } = parts;
-        let auth = Auth::new(config.auth, store.clone(), Clock::system())?;
+        let live = config.redis_url.as_ref().map_or_else(Live::alone, Live::shared);
+        let sessions = AnnouncedSessions::new(store.clone(), live.clone());
+        let auth = Auth::new(config.auth, sessions, Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
-        let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits);
+        let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits, live.clone());
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
         let options = RouterOptions {
@@ -100,7 +122,7 @@ impl Gateway {
             demo_users: Vec::new(),
         };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
-        Ok(Self { state, options, drain, events_kept })
+        Ok(Self { state, options, live, drain, events_kept })
     }
 
     /// Lets these users in without a login, the first where none is named: for the demo, on
@@ -112,15 +134,18 @@ impl Gateway {
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and
-    /// answers when all is stored and closed. `hurry` cuts the drain time short.
+    /// answers when all is stored and closed. `hurry` cuts the drain time short. When the database
+    /// does not answer it ends within a second all the same, and the error says what is not stored:
+    /// nothing that was acknowledged, but the ends of runs.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: CancellationToken,
         hurry: CancellationToken,
-    ) {
-        let Self { state, options, drain, events_kept } = self;
+    ) -> Result<(), Unstored> {
+        let Self { state, options, live, drain, events_kept } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
+        let sharing = share(live, state.clone());
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
         tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
@@ -130,15 +155,58 @@ impl Gateway {
 
         shutdown.cancelled().await;
         tracing::info!("shutting down: no new runs, live ones go on for the drain time");
-        state.chat.runs().shut_down(drain, hurry).await;
+        state.chat.runs().drain(drain, hurry).await;
+        let drained = Instant::now();
+        let ended = state.chat.runs().end().await;
+        sharing.stop().await;
         // The streams are at their ends now; whoever does not read the end is cut off.
-        if tokio::time::timeout(CLOSE_GRACE, tasks.wait()).await.is_err() {
+        let grace = RUNS_AND_READERS.saturating_sub(drained.elapsed());
+        if timeout(grace.clamp(LEAST_GRACE, CLOSE_GRACE), tasks.wait()).await.is_err() {
             ends.close.cancel();
-            tasks.wait().await;
+            let _ = timeout(CUT_GRACE, tasks.wait()).await;
         }
-        state.store.close().await;
-        tracing::info!("everything is stored and closed");
+        let rest = ALL.saturating_sub(drained.elapsed()).max(STORE_GRACE);
+        // One that did not take the ends of runs will hardly take its leave.
+        let grace = if ended.is_ok() { rest } else { STORE_GRACE };
+        if timeout(grace, state.store.close()).await.is_err() {
+            tracing::warn!("the database's connections are left to it: it does not answer");
+        }
+        match ended {
+            Ok(()) => tracing::info!("everything is stored and closed"),
+            Err(unstored) => tracing::error!(error = %unstored, "closed"),
+        }
+        ended
     }
+}
+
+/// The task that speaks with other instances, to the end of the last run.
+struct Sharing {
+    task: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Sharing {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.wait().await;
+    }
+}
+
+/// Begins to speak with other instances, and does what they tell.
+fn share(live: Live, state: AppState) -> Sharing {
+    let sharing = Sharing { task: TaskTracker::new(), stop: CancellationToken::new() };
+    let stop = sharing.stop.clone();
+    sharing.task.spawn(async move {
+        let runs = state.chat.runs();
+        let hear = |signal| match signal {
+            Signal::Revoked(sid) => state.auth.learn_revocation(&sid),
+            of_run => runs.hear(&of_run),
+        };
+        let sharing = async { tokio::join!(live.keep(hear), runs.tell_presence()) };
+        stop.run_until_cancelled(sharing).await;
+    });
+    sharing.task.close();
+    sharing
 }
 
 /// One provider of cryptography for the process: both the model's client and the key sets' use it.
@@ -149,25 +217,27 @@ fn install_crypto() {
 
 /// Deletes what has served its time, until the process ends.
 async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: CancellationToken) {
-    loop {
-        let now = Timestamp::now();
-        let deleted = store
-            .delete_expired(
-                now.minus(events_kept),
-                now.minus(KEY_LIFE),
-                now.minus(SESSION_KEPT_FOR),
-            )
-            .await;
-        match deleted {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "deleted what had served its time"),
-            Err(error) => tracing::warn!(error = %error, "cannot delete what has served its time"),
+    let upkeep = async {
+        loop {
+            let now = Timestamp::now();
+            let deleted = store
+                .delete_expired(
+                    now.minus(events_kept),
+                    now.minus(KEY_LIFE),
+                    now.minus(SESSION_KEPT_FOR),
+                )
+                .await;
+            match deleted {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "deleted what had served its time"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot delete what has served its time");
+                }
+            }
+            tokio::time::sleep(UPKEEP_EVERY).await;
         }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(UPKEEP_EVERY) => {}
-        }
-    }
+    };
+    shutdown.run_until_cancelled(upkeep).await;
 }
 
 fn model_agent(
@@ -180,15 +250,35 @@ fn model_agent(
     if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
         anyhow::bail!("gateway.toml: a hosted tool has no type");
     }
+    let defaults = ModelAgentConfig::default();
     let settings = ModelAgentConfig {
+        history_tokens: agent.history_tokens.unwrap_or(defaults.history_tokens),
         model: config.model.model.clone(),
         allowed_models: agent.models.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
         hosted_tools: agent.hosted_tools.clone(),
-        ..ModelAgentConfig::default()
+        ..defaults
     };
     Ok(Arc::new(ModelAgent::new(model, tools, settings)))
+}
+
+fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
+    let (file, model) = (&config.file.agent, &config.model);
+    if file.secret_env.is_none() {
+        tracing::warn!(
+            "requests to the remote agent are not signed: set secret_env in gateway.toml"
+        );
+    }
+    let service = UpstreamConfig {
+        base_url: file.url.clone().unwrap_or_default(),
+        first_byte_timeout: model.first_byte_timeout,
+        idle_timeout: model.idle_timeout,
+        ..UpstreamConfig::default()
+    };
+    let secret = config.agent_secret.as_ref().map(|secret| secret.expose().as_bytes());
+    let service = AgentService::new(service, secret)?;
+    Ok(RemoteAgent::new(service, config.limits.run_timeout))
 }
 
 fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {
@@ -221,6 +311,9 @@ fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
         ..UpstreamConfig::default()
     })?;
     Ok(match config.api {
+        ModelApi::Responses if config.background => {
+            Arc::new(ResponsesModel::new(client).in_background())
+        }
         ModelApi::Responses => Arc::new(ResponsesModel::new(client)),
         ModelApi::ChatCompletions => Arc::new(ChatCompletionsModel::new(client)),
     })

@@ -16,6 +16,7 @@
 //! | [`upstream`] | the model's HTTP API |
 //! | [`tools`] | what the model may do besides talk; served over MCP, too |
 //! | [`store`] | PostgreSQL and SQLite: the only home of `SQLx` |
+//! | [`live`] | what instances tell each other: the only home of redis |
 //! | [`attachments`] | where the files of attachments are: a trait for the application |
 //! | [`auth`] | Better Auth logins and session tokens |
 //! | [`config`], [`app`], [`telemetry`] | what the operator sets, and how the parts are wired |
@@ -32,6 +33,7 @@ pub mod chat;
 pub mod config;
 pub mod demo;
 pub mod http;
+pub mod live;
 pub mod protocol;
 pub mod run;
 pub mod store;

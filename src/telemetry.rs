@@ -49,6 +49,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("gateway_runs_total", "Ended runs by status");
     metrics::describe_gauge!("gateway_live_runs", "Runs under way in this process");
     metrics::describe_gauge!("gateway_readers", "Readers of runs of this process");
+    metrics::describe_gauge!("gateway_tasks", "Tasks of this process's runtime");
     metrics::describe_histogram!(
         "gateway_first_delta_seconds",
         "From the acceptance of a message to the first text of its answer"
@@ -56,5 +57,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("gateway_deltas_total", "Text deltas from models");
     metrics::describe_counter!("gateway_upstream_errors_total", "Failed model calls by code");
     metrics::describe_histogram!("gateway_commit_seconds", "Group commits of runs");
+    metrics::describe_gauge!("gateway_redis_up", "1 while Redis works; absent without REDIS_URL");
+    metrics::describe_counter!("gateway_redis_errors_total", "Failed connections and commands");
     Ok(handle)
 }

@@ -42,10 +42,9 @@ async fn main() -> anyhow::Result<()> {
     let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
     let serve = gateway.serve(listener, shutdown.clone(), hurry.clone());
     tokio::select! {
-        () = serve => {}
-        () = cancel_on_ctrl_c([&shutdown, &hurry]) => {}
+        ended = serve => Ok(ended?),
+        () = cancel_on_ctrl_c([&shutdown, &hurry]) => Ok(()),
     }
-    Ok(())
 }
 
 async fn cancel_on_ctrl_c(tokens: [&CancellationToken; 2]) {

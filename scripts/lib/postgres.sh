@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A PostgreSQL of our own: fresh, on a free loopback port, run by an ordinary user, gone at the
-# end. Sourced by scripts/test.
+# end. Sourced by scripts/test and scripts/faults.
 
 postgres_pid=
 postgres_dir=

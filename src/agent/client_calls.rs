@@ -97,7 +97,7 @@ impl WantedCalls {
 /// number of the model turn and of the first call in the run.
 pub(super) fn ask(
     turn: &Turn,
-    bridge: &Bridge,
+    bridge: &mut Bridge,
     at: (u32, u32),
     calls: Vec<ClientCall>,
     out: &mut Vec<AgentEvent>,

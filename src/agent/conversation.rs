@@ -1,21 +1,22 @@
 //! The talk of one run with the model: its input as it grows, and what came of the last question.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_stream::{stream, try_stream};
 use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 
 use crate::{
-    protocol::{ThreadEvent, Timestamp},
+    protocol::{ItemId, ThreadEvent, Timestamp},
+    store::record::{History, ToolCallRecord},
     tools::{Display, ToolContext, ToolOutput},
-    upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, UpstreamError},
+    upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
 };
 
 use super::{
     AgentError, AgentEvent, ModelAgent, Turn,
-    bridge::Bridge,
+    bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
-    history,
+    resume_point::{self, ResumePoint},
     tool_turn::ToolTurn,
 };
 
@@ -24,29 +25,120 @@ pub(super) struct Conversation<'a> {
     agent: &'a ModelAgent,
     turn: Turn,
     bridge: Bridge,
+    /// The number of the model turn, from 0.
+    number: u32,
     input: Vec<InputItem>,
     calls: Vec<FunctionCall>,
     calls_made: u32,
+    /// What another process left, until the answer that it read is read again.
+    resumed: Option<Resumed>,
+    /// Calls that another process began, until they are made or taken as they are.
+    begun_calls: Vec<ToolCallRecord>,
+}
+
+/// A model turn that another process died over.
+struct Resumed {
+    /// The turn's answer; taken to be read.
+    answer: Option<ModelStream>,
+    /// All that is stored, the turn's own part included.
+    history: History,
+    /// The items that the turn makes.
+    made: HashSet<ItemId>,
 }
 
 impl<'a> Conversation<'a> {
     /// Reads what was said before.
     pub(super) async fn begin(agent: &'a ModelAgent, turn: Turn) -> Result<Self, AgentError> {
         let history = turn.history.recent(agent.config.history_items).await?;
-        let mut bridge = Bridge::new(turn.thread_id(), Arc::new(Timestamp::now))
-            .with_partial_images(agent.partial_images());
-        bridge.resume(&history);
-        let input = history::model_input(&history);
-        Ok(Self { agent, turn, bridge, input, calls: Vec::new(), calls_made: 0 })
+        let mut conversation = Self::new(agent, turn);
+        conversation.bridge.resume(&history);
+        conversation.input = agent.input(&history);
+        Ok(conversation)
     }
 
-    /// Asks the model once.
-    pub(super) fn ask(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+    /// Goes on where an answer began that is read again.
+    pub(super) async fn resume(
+        agent: &'a ModelAgent,
+        turn: Turn,
+        point: ResumePoint,
+        answer: ModelStream,
+    ) -> Result<Self, AgentError> {
+        let history = turn.history.recent(agent.config.history_items).await?;
+        let turn = Turn { options: point.options, ..turn };
+        let mut conversation = Self::new(agent, turn);
+        conversation.bridge.restore_workflow(point.workflow);
+        conversation.number = point.turn;
+        conversation.calls_made = point.calls_made;
+        let (answer, made) = (Some(answer), HashSet::new());
+        conversation.resumed = Some(Resumed { answer, history, made });
+        Ok(conversation)
+    }
+
+    fn new(agent: &'a ModelAgent, turn: Turn) -> Self {
+        let bridge = Bridge::new(turn.thread_id(), Arc::new(Timestamp::now))
+            .with_partial_images(agent.partial_images())
+            .with_ids(ItemIds::of(turn.run_id));
+        Self {
+            agent,
+            turn,
+            bridge,
+            number: 0,
+            input: Vec::new(),
+            calls: Vec::new(),
+            calls_made: 0,
+            resumed: None,
+            begun_calls: Vec::new(),
+        }
+    }
+
+    /// Asks the model until it wants no more calls, or one that the page has to make.
+    pub(super) fn hold(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
         try_stream! {
-            let request = self.agent.request(&self.turn, &self.input);
-            let mut answer = self.agent.model.stream(request);
+            while self.number < self.agent.config.max_turns {
+                self.bridge.begin_turn(self.number);
+                for await event in self.ask() {
+                    yield event?;
+                }
+                self.rewind();
+                let Some(calls) = self.wanted_calls() else {
+                    for event in self.finish() {
+                        yield event.into();
+                    }
+                    return;
+                };
+                if !calls.server.is_empty() {
+                    for await event in self.make_calls(&calls.server) {
+                        yield event;
+                    }
+                }
+                if !calls.client.is_empty() {
+                    for event in self.ask_client(calls.client) {
+                        yield event;
+                    }
+                    return;
+                }
+                self.number += 1;
+            }
+            Err(AgentError::Custom {
+                message: "The assistant asked for tools too many times and was stopped.".to_owned(),
+                allow_retry: true,
+            })?;
+        }
+    }
+
+    /// Asks the model once, or reads again what it was asked before.
+    fn ask(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+        try_stream! {
+            let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
+            let mut answer = begun.unwrap_or_else(|| {
+                self.agent.model.stream(self.agent.request(&self.turn, &self.input))
+            });
             let mut events = Vec::new();
             while let Some(event) = answer.next().await {
+                if let Ok(ModelEvent::Begun { response_id }) = event {
+                    yield self.resume_point(response_id);
+                    continue;
+                }
                 let is_last = matches!(event, Ok(ModelEvent::Finished { .. }));
                 let ended = self.take(event, &mut events);
                 for event in events.drain(..) {
@@ -58,6 +150,28 @@ impl<'a> Conversation<'a> {
                 }
             }
         }
+    }
+
+    /// What another process needs to go on from the beginning of this answer.
+    fn resume_point(&self, response_id: String) -> AgentEvent {
+        let point = ResumePoint {
+            response_id,
+            turn: self.number,
+            calls_made: self.calls_made,
+            options: self.turn.options.clone(),
+            workflow: self.bridge.open_workflow_now().cloned(),
+        };
+        let point = serde_json::to_string(&point).expect("it is plain data with string keys");
+        AgentEvent::ResumePoint(point)
+    }
+
+    /// An answer was read again: what was said before it can be told now from what it said itself.
+    fn rewind(&mut self) {
+        let Some(Resumed { mut history, made, .. }) = self.resumed.take() else { return };
+        self.begun_calls = resume_point::rewind(&mut history, self.turn.run_id, self.number, &made);
+        let said = std::mem::take(&mut self.input);
+        self.input = self.agent.input(&history);
+        self.input.extend(said);
     }
 
     /// Takes one event of the model. An error comes behind what was said before it.
@@ -81,6 +195,9 @@ impl<'a> Conversation<'a> {
                 Err(error.into())
             }
         };
+        if let Some(resumed) = &mut self.resumed {
+            resumed.made.extend(events.iter().filter_map(added));
+        }
         out.extend(events.into_iter().map(AgentEvent::from));
         result
     }
@@ -117,43 +234,48 @@ impl<'a> Conversation<'a> {
     }
 
     /// The calls that the last answer wants made; none when it was the end.
-    pub(super) fn wanted_calls(&mut self) -> Option<WantedCalls> {
+    fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
         (!calls.is_empty()).then(|| WantedCalls::sort(calls, &self.agent.config.client_tools))
     }
 
-    /// Asks the page for the calls of its tools that model turn `number` wants. That ends the run:
+    /// Asks the page for the calls of its tools that the model turn wants. That ends the run:
     /// the page's answer begins another.
-    pub(super) fn ask_client(&mut self, number: u32, calls: Vec<ClientCall>) -> Vec<AgentEvent> {
+    fn ask_client(&mut self, calls: Vec<ClientCall>) -> Vec<AgentEvent> {
         let mut out = Vec::new();
         self.bridge.pause(&mut out);
-        client_calls::ask(&self.turn, &self.bridge, (number, self.calls_made), calls, &mut out);
+        let at = (self.number, self.calls_made);
+        client_calls::ask(&self.turn, &mut self.bridge, at, calls, &mut out);
         out
     }
 
     /// What is left to be shown at the end.
-    pub(super) fn finish(&mut self) -> Vec<ThreadEvent> {
+    fn finish(&mut self) -> Vec<ThreadEvent> {
         let mut out = Vec::new();
         self.bridge.finish(&mut out);
         out
     }
 
-    /// Makes the calls of model turn `number`, all at the same time: each is kept before it begins
-    /// and after it has ended.
-    pub(super) fn make_calls(
-        &mut self,
-        number: u32,
-        calls: &[FunctionCall],
-    ) -> impl Stream<Item = AgentEvent> + Send {
+    /// Makes the calls of the model turn, all at the same time: each is kept before it begins and
+    /// after it has ended. One that another process began is made again only if its tool allows
+    /// that.
+    fn make_calls(&mut self, calls: &[FunctionCall]) -> impl Stream<Item = AgentEvent> + Send {
         stream! {
             let mut events = Vec::new();
-            let mut tools = self.begin_calls(number, calls, &mut events);
+            let mut tools = self.begin_calls(calls, &mut events);
+            tools.take_begun(std::mem::take(&mut self.begun_calls), &self.agent.tools);
             for event in events.drain(..) {
                 yield event.into();
             }
             yield self.tool_calls(&tools);
             yield tools.progress().into();
             let (display, mut shown) = Display::channel(self.turn.thread_id());
+            for call in tools.settled() {
+                tools.show_end(call, &mut self.bridge, &mut events);
+            }
+            for event in events.drain(..) {
+                yield event.into();
+            }
             let mut running = self.run_calls(&tools, &display);
             while !running.is_empty() {
                 // What a tool has shown stands before its end.
@@ -180,18 +302,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn begin_calls(
-        &mut self,
-        number: u32,
-        calls: &[FunctionCall],
-        events: &mut Vec<ThreadEvent>,
-    ) -> ToolTurn {
+    fn begin_calls(&mut self, calls: &[FunctionCall], events: &mut Vec<ThreadEvent>) -> ToolTurn {
         let first_position = self.calls_made;
         self.calls_made += u32::try_from(calls.len()).unwrap_or(u32::MAX);
         ToolTurn::begin(
             &self.turn,
             &self.agent.tools,
-            number,
+            self.number,
             first_position,
             calls,
             &mut self.bridge,
@@ -219,6 +336,7 @@ impl<'a> Conversation<'a> {
             .records
             .iter()
             .enumerate()
+            .filter(|(call, _)| !tools.is_settled(*call))
             .map(|(call, record)| {
                 let (registry, context) = (self.agent.tools.clone(), context.clone());
                 let (name, arguments) = (record.name.clone(), record.arguments.clone());
@@ -226,5 +344,13 @@ impl<'a> Conversation<'a> {
                 async move { (call, registry.call(&context, &name, &arguments, timeout).await) }
             })
             .collect()
+    }
+}
+
+/// The item that begins with an event.
+fn added(event: &ThreadEvent) -> Option<ItemId> {
+    match event {
+        ThreadEvent::ItemAdded { item } => Some(item.id),
+        _ => None,
     }
 }

@@ -1,7 +1,8 @@
 //! Who answers. An [`Agent`] is given a turn and yields what is to happen in the thread; the run
 //! engine stores it and shows it to whoever watches.
 //!
-//! [`ModelAgent`] is ours: a model with tools. An application can bring its own.
+//! [`ModelAgent`] is ours: a model with tools. An application can bring its own, in its process or, as
+//! a [`RemoteAgent`], in another.
 
 pub mod bridge;
 pub mod client_calls;
@@ -9,6 +10,8 @@ mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
+pub mod remote;
+mod resume_point;
 mod thread;
 pub mod titles;
 mod tool_turn;
@@ -35,6 +38,7 @@ use crate::{
 
 pub use client_calls::ClientTool;
 pub use model_agent::ModelAgent;
+pub use remote::RemoteAgent;
 pub use thread::ThreadHandle;
 pub use titles::TitleMaker;
 
@@ -70,6 +74,18 @@ pub trait Agent: Send + Sync + 'static {
     /// for one, is then let go.
     fn respond(&self, turn: Turn) -> AgentStream<'_>;
 
+    /// Goes on with a turn that another process died over, from the newest
+    /// [`AgentEvent::ResumePoint`] that it gave. What was said behind that point is said once more,
+    /// in the same order and with the same identifiers: the engine leaves out what is stored.
+    /// `None` when this agent cannot: the run is then interrupted.
+    ///
+    /// The turn has no input, nor the options that the user chose; its history holds all that is
+    /// stored of the turn itself.
+    fn resume(&self, turn: Turn, point: &str) -> Option<AgentStream<'_>> {
+        let _ = (turn, point);
+        None
+    }
+
     /// Answers something that was done with a widget, or by the page itself; the rules are those
     /// of [`Agent::respond`]. An agent that does not say otherwise fails.
     fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
@@ -94,6 +110,10 @@ pub trait Agent: Send + Sync + 'static {
         let _ = (user, audio);
         Err(AgentError::Unsupported)
     }
+
+    /// Waits until whoever answers for it has heard of what nobody wants any more. The process is
+    /// about to end, and waits half a second at most.
+    async fn settle(&self) {}
 
     /// Is told of a thumb up or down, which is stored already. A failure is logged.
     async fn feedback(&self, user: &UserId, feedback: Feedback) -> Result<(), AgentError> {
@@ -164,6 +184,10 @@ pub enum AgentEvent {
     },
     /// Tokens that were used; added up over the run.
     Usage(Usage),
+    /// From here another process can go on with the turn, should this one die: what
+    /// [`Agent::resume`] is given then. Stored before the code behind its `yield` runs; the newest
+    /// counts.
+    ResumePoint(String),
 }
 
 impl From<ThreadEvent> for AgentEvent {

@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use async_stream::try_stream;
+use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
+    store::record::History,
     tools::{ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
-use super::{Agent, AgentError, AgentStream, ClientTool, Turn, conversation::Conversation};
+use super::{
+    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, history,
+    resume_point::ResumePoint,
+};
 
 /// What the model is asked with.
 #[derive(Clone, Debug)]
@@ -26,6 +31,9 @@ pub struct ModelAgentConfig {
     /// How many items of the thread the model sees: by default some hundred exchanges, so that a
     /// message costs no more however long its thread grows.
     pub history_items: usize,
+    /// How many tokens of them, about: the oldest turns go first, and the last one stays whatever
+    /// it costs.
+    pub history_tokens: usize,
     /// How long one tool call may take.
     pub tool_timeout: Duration,
     /// Tools of the user's page, offered beside the gateway's.
@@ -45,6 +53,7 @@ impl Default for ModelAgentConfig {
             instructions: None,
             max_turns: 16,
             history_items: 200,
+            history_tokens: 100_000,
             tool_timeout: DEFAULT_TIMEOUT,
             client_tools: Vec::new(),
             hosted_tools: Vec::new(),
@@ -66,6 +75,11 @@ impl ModelAgent {
         Self { model, tools, config }
     }
 
+    /// What the model is told of what was said before.
+    pub(super) fn input(&self, history: &History) -> Vec<InputItem> {
+        history::newest_within(history::model_input(history), self.config.history_tokens)
+    }
+
     /// What the model is asked with this input.
     pub(super) fn request(&self, turn: &Turn, input: &[InputItem]) -> ModelRequest {
         let chosen = turn.options.model.as_ref();
@@ -79,6 +93,7 @@ impl ModelAgent {
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
             client_request_id: Some(turn.run_id.to_string()),
+            unwanted: Some(turn.cancel.clone()),
         }
     }
 
@@ -115,36 +130,29 @@ fn hashed(user: &str) -> String {
     })
 }
 
+#[async_trait]
 impl Agent for ModelAgent {
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
         Box::pin(try_stream! {
             let mut conversation = Conversation::begin(self, turn).await?;
-            for number in 0..self.config.max_turns {
-                for await event in conversation.ask() {
-                    yield event?;
-                }
-                let Some(calls) = conversation.wanted_calls() else {
-                    for event in conversation.finish() {
-                        yield event.into();
-                    }
-                    return;
-                };
-                if !calls.server.is_empty() {
-                    for await event in conversation.make_calls(number, &calls.server) {
-                        yield event;
-                    }
-                }
-                if !calls.client.is_empty() {
-                    for event in conversation.ask_client(number, calls.client) {
-                        yield event;
-                    }
-                    return;
-                }
+            for await event in conversation.hold() {
+                yield event?;
             }
-            Err(AgentError::Custom {
-                message: "The assistant asked for tools too many times and was stopped.".to_owned(),
-                allow_retry: true,
-            })?;
         })
+    }
+
+    fn resume(&self, turn: Turn, point: &str) -> Option<AgentStream<'_>> {
+        let point: ResumePoint = serde_json::from_str(point).ok()?;
+        let answer = self.model.reread(&point.response_id, turn.cancel.clone())?;
+        Some(Box::pin(try_stream! {
+            let mut conversation = Conversation::resume(self, turn, point, answer).await?;
+            for await event in conversation.hold() {
+                yield event?;
+            }
+        }))
+    }
+
+    async fn settle(&self) {
+        self.model.settle().await;
     }
 }

@@ -1,5 +1,7 @@
 //! The calls of one model turn, as they are kept and shown.
 
+use std::collections::BTreeSet;
+
 use crate::{
     protocol::ThreadEvent,
     store::record::{ToolCallRecord, ToolCallState},
@@ -10,6 +12,7 @@ use crate::{
 use super::{
     Turn,
     bridge::{Bridge, hosted::brief},
+    history::UNKNOWN_OUTCOME,
 };
 
 /// How much of a call's arguments is shown, in characters.
@@ -22,6 +25,8 @@ pub(super) struct ToolTurn {
     titles: Vec<String>,
     /// The place of each call's task in the workflow.
     places: Vec<usize>,
+    /// Calls that are not to be made: another process made them, or may have.
+    settled: BTreeSet<usize>,
 }
 
 impl ToolTurn {
@@ -58,7 +63,7 @@ impl ToolTurn {
                 output: None,
             });
         }
-        Self { records, titles, places }
+        Self { records, titles, places, settled: BTreeSet::new() }
     }
 
     /// What is said while the calls run.
@@ -78,14 +83,47 @@ impl ToolTurn {
         record.state =
             if output.is_error { ToolCallState::Failed } else { ToolCallState::Completed };
         record.output = Some(output.text);
-        bridge.end_tool(record.item_id, self.places[call], out);
+        self.show_end(call, bridge, out);
+    }
+
+    /// Shows that a call has ended.
+    pub(super) fn show_end(&self, call: usize, bridge: &mut Bridge, out: &mut Vec<ThreadEvent>) {
+        bridge.end_tool(self.records[call].item_id, self.places[call], out);
+    }
+
+    /// Takes over what another process began. A call that it did not see the end of is made again
+    /// only if that can do no harm.
+    pub(super) fn take_begun(&mut self, begun: Vec<ToolCallRecord>, tools: &ToolRegistry) {
+        for before in begun {
+            let same = |record: &ToolCallRecord| record.position == before.position;
+            let Some(call) = self.records.iter().position(same) else { continue };
+            let may_repeat = || {
+                let spec = tools.find(&before.name).map(|tool| tool.spec());
+                spec.is_some_and(|spec| spec.read_only || spec.idempotent)
+            };
+            if before.state != ToolCallState::Started || !may_repeat() {
+                let record = &mut self.records[call];
+                (record.state, record.output) = (before.state, before.output);
+                self.settled.insert(call);
+            }
+        }
+    }
+
+    /// Whether a call is not to be made.
+    pub(super) fn is_settled(&self, call: usize) -> bool {
+        self.settled.contains(&call)
+    }
+
+    /// The calls that are not to be made.
+    pub(super) fn settled(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.settled.iter().copied()
     }
 
     /// What the calls gave, for the model.
     pub(super) fn outputs(&self) -> impl Iterator<Item = InputItem> {
         self.records.iter().map(|call| InputItem::FunctionCallOutput {
             call_id: call.call_id.clone(),
-            output: call.output.clone().unwrap_or_default(),
+            output: call.output.clone().unwrap_or_else(|| UNKNOWN_OUTCOME.to_owned()),
         })
     }
 }

@@ -103,6 +103,11 @@ impl Auth {
         Ok(self.0.sessions.revocations().poll().await?)
     }
 
+    /// Takes it from another instance that a session is revoked.
+    pub fn learn_revocation(&self, sid: &str) {
+        self.0.sessions.revocations().insert(sid);
+    }
+
     /// Follows revocations by other instances and keeps the key set fresh, until `shutdown`.
     pub async fn watch(self, shutdown: CancellationToken) {
         tokio::join!(

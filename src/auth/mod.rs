@@ -33,7 +33,8 @@ pub use caller::{Auth, Caller, bearer};
 pub use clock::Clock;
 pub use config::{AuthConfig, ConfigProblem, Login, Secret, SessionSecrets};
 pub use session::{
-    IssuedToken, MAX_DETACHED_TTL, REVOCATION_POLL, SESSION_KEPT_FOR, SessionKeys, SessionStore,
+    AnnouncedSessions, IssuedToken, MAX_DETACHED_TTL, REVOCATION_POLL, SESSION_KEPT_FOR,
+    SessionKeys, SessionStore,
 };
 
 use crate::store::StoreError;

@@ -1,10 +1,8 @@
 //! What all requests have in common that start a run.
 
-use std::sync::Arc;
-
 use crate::{
     protocol::{RunId, ThreadId, UserId, item::InferenceOptions},
-    run::{LiveRun, Opening, RunEvents, StartError, StartRun, Started, StopReason},
+    run::{Opening, RunEvents, StartError, StartRun, Started},
     store::record::{IdempotencyKey, RunThread},
 };
 
@@ -64,24 +62,14 @@ impl ChatService {
         };
         let started = match self.runs.start(request.clone()).await {
             Err(StartError::Busy(run)) if on_busy == OnBusy::SupersedeUnwatched => {
-                self.supersede(run).await?;
+                if !self.runs.supersede(user, run).await? {
+                    return Err(ChatError::RunActive(run));
+                }
                 self.runs.start(request).await?
             }
             started => started?,
         };
         self.sent(user, started).await
-    }
-
-    /// Stops a run that nobody watches, and waits until its thread is free.
-    async fn supersede(&self, run: RunId) -> Result<(), ChatError> {
-        let live: Arc<LiveRun> = self
-            .runs
-            .find_live(run)
-            .filter(|live| live.reader_count() == 0)
-            .ok_or(ChatError::RunActive(run))?;
-        live.stop(StopReason::Superseded);
-        live.ended().await;
-        Ok(())
     }
 
     /// What is answered when the request does not fit the thread (any more): the run that the same

@@ -5,13 +5,18 @@ use std::time::Duration;
 use crate::{
     protocol::{ItemKind, Order, RunId, ThreadId, UserId, item::Role},
     run::{RunEvents, StopReason},
-    store::{PageQuery, record::RunRecord},
+    store::{
+        PageQuery,
+        record::{RunRecord, StopRequest},
+    },
 };
 
 use super::{ChatError, ChatService, Message, Sent};
 
 /// How long a Stop waits for its run's end before it answers.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
+/// Behind every event of a run: who reads from there waits for its end.
+const BEHIND_ALL: u64 = i64::MAX.unsigned_abs();
 /// How many of the newest items are looked through for those of a run.
 const RUN_ITEMS: usize = 200;
 
@@ -70,11 +75,19 @@ impl ChatService {
 
     /// Stops one of the user's runs. A run that has ended stays as it is.
     pub async fn cancel_run(&self, user: &UserId, id: RunId) -> Result<RunRecord, ChatError> {
-        self.store.request_cancel(user, id).await?;
+        let is_asked = self.store.request_stop(user, id, StopRequest::Cancel).await?;
         if let Some(run) = self.runs.find_live(id).filter(|run| run.user_id == *user) {
             run.stop(StopReason::Cancelled);
             // Mostly it has ended by then, and the answer says so.
             let _ = tokio::time::timeout(CANCEL_WAIT, run.ended()).await;
+        } else if is_asked {
+            self.runs.stop_elsewhere(id).await;
+            let ended = async {
+                if let Ok((_, events)) = self.watch_run(user, id, BEHIND_ALL).await {
+                    events.drained().await;
+                }
+            };
+            let _ = tokio::time::timeout(CANCEL_WAIT, ended).await;
         }
         self.find_run(user, id).await
     }

@@ -87,9 +87,11 @@ impl ChatService {
     pub async fn delete_thread(&self, user: &UserId, id: ThreadId) -> Result<(), ChatError> {
         let files = self.files_of(user, id).await?;
         let deleted = self.store.delete_thread(user, id).await?.ok_or(ChatError::NotFound)?;
-        let run = deleted.active_run_id.and_then(|run| self.runs.find_live(run));
-        if let Some(run) = run {
-            run.stop(StopReason::Deleted);
+        if let Some(run) = deleted.active_run_id {
+            match self.runs.find_live(run) {
+                Some(run) => run.stop(StopReason::Deleted),
+                None => self.runs.stop_elsewhere(run).await,
+            }
         }
         self.delete_files(files).await;
         Ok(())

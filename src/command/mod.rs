@@ -8,9 +8,14 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use chatkit_gateway::{
     config::{Config, LogConfig},
+    run::Unstored,
     store, telemetry,
 };
 use clap::{Parser, Subcommand};
+
+/// The status of a process that ended before the database had taken all: `EX_TEMPFAIL` of
+/// `sysexits.h`. Nothing is to be mended here.
+const UNSTORED: u8 = 75;
 
 /// A finished, durable backend for OpenAI's ChatKit.
 #[derive(Debug, Parser)]
@@ -54,6 +59,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Unstored>() => {
+            failed(&error);
+            ExitCode::from(UNSTORED)
+        }
         Err(error) => failed(&error),
     }
 }

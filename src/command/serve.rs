@@ -38,7 +38,7 @@ pub(super) struct DemoArgs {
 /// Runs the gateway until SIGTERM or Ctrl-C.
 pub(super) fn serve() -> anyhow::Result<()> {
     let config = Config::from_vars(var, read_file)?;
-    runtime()?.block_on(async {
+    block_on(async {
         let listener = TcpListener::bind(config.bind_addr)
             .await
             .with_context(|| format!("cannot listen on {} (BIND_ADDR)", config.bind_addr))?;
@@ -65,16 +65,24 @@ async fn run(gateway: Gateway, listener: TcpListener) -> anyhow::Result<()> {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = gateway.serve(listener, shutdown.clone(), hurry.clone()) => {}
-        () = signals => {}
+        ended = gateway.serve(listener, shutdown.clone(), hurry.clone()) => Ok(ended?),
+        () = signals => Ok(()),
     }
-    Ok(())
+}
+
+/// What is left behind the end, such as a look-up at a name server that does not answer, is not
+/// waited for.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Runs everything with nothing to set up: a file of its own, a scripted model reached over real
 /// HTTP, a login made up for the occasion.
 pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
-    runtime()?.block_on(async {
+    block_on(async {
         let model = ScriptedModel::new(DemoAssistant::new());
         let model_listener = TcpListener::bind("127.0.0.1:0").await?;
         let model_url = format!("http://{}/v1", model_listener.local_addr()?);

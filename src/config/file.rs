@@ -20,11 +20,17 @@ pub struct ConfigFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentFile {
-    /// What kind: only `model`.
+    /// What kind.
     #[serde(default)]
     pub kind: AgentKind,
+    /// Where a remote agent is asked.
+    pub url: Option<String>,
+    /// The variable that holds the secret which requests to it are signed with.
+    pub secret_env: Option<String>,
     /// The system's text for the model.
     pub instructions: Option<String>,
+    /// How many tokens of the conversation the model is told, about; the oldest turns go first.
+    pub history_tokens: Option<usize>,
     /// What `inference_options.model` may name, besides the configured model.
     #[serde(default)]
     pub models: Vec<String>,
@@ -58,4 +64,6 @@ pub enum AgentKind {
     /// A model with tools.
     #[default]
     Model,
+    /// A service in another process.
+    Remote,
 }

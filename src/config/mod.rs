@@ -11,18 +11,21 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     auth::AuthConfig,
+    live::RedisUrl,
     run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, ClientToolFile, ConfigFile};
+pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile};
 use vars::Vars;
 
 /// OpenAI's own API.
 pub const OPENAI_BASE_URL: &str = UpstreamConfig::OPENAI;
 /// The model of a turn unless the configuration or the request names another: a small one.
 const DEFAULT_MODEL: &str = "gpt-5-mini";
+/// The shortest secret of a remote agent, in bytes.
+const MIN_AGENT_SECRET: usize = 32;
 
 /// Everything that `serve` needs.
 #[derive(Clone, Debug)]
@@ -31,12 +34,16 @@ pub struct Config {
     pub bind_addr: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
+    /// What several instances share live events through.
+    pub redis_url: Option<RedisUrl>,
     /// The model's API.
     pub model: ModelConfig,
     /// Login.
     pub auth: AuthConfig,
     /// The structured part.
     pub file: ConfigFile,
+    /// What requests to a remote agent are signed with.
+    pub agent_secret: Option<ApiKey>,
     /// Origins whose pages may call.
     pub cors_origins: Vec<String>,
     /// Whether the playground is served at `/`.
@@ -86,6 +93,9 @@ pub struct ModelConfig {
     pub first_byte_timeout: Duration,
     /// How long an answer may pause.
     pub idle_timeout: Duration,
+    /// Whether answers go on at the provider while nobody reads them, so that they outlive this
+    /// process. The Responses API only.
+    pub background: bool,
 }
 
 /// Which of the two model APIs.
@@ -182,22 +192,19 @@ impl Config {
         }
         let bind_addr: SocketAddr =
             vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000");
+        let file = file(&mut vars, read_file);
+        let model = model(&mut vars, needs_model && file.agent.kind == AgentKind::Model);
         let config = Self {
             bind_addr,
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
-            model: model(&mut vars, needs_model),
-            file: file(&mut vars, read_file),
+            redis_url: redis(&mut vars),
+            titles: titles(&mut vars, &model),
+            model,
+            agent_secret: agent_secret(&mut vars, &file.agent),
+            file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
             playground: playground(&mut vars, bind_addr),
             limits: limits(&mut vars),
-            titles: vars.choice(
-                "CHATKIT_TITLES",
-                &[
-                    ("model", Titles::Model),
-                    ("first_words", Titles::FirstWords),
-                    ("off", Titles::Off),
-                ],
-            ),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
                 Ok(auth) => auth,
@@ -224,22 +231,68 @@ impl Config {
     }
 }
 
+/// A service that does not know who asks would answer anybody who finds it.
+fn agent_secret(vars: &mut Vars<'_>, agent: &AgentFile) -> Option<ApiKey> {
+    if agent.kind == AgentKind::Remote && !agent.url.as_deref().is_some_and(vars::is_http_url) {
+        vars.problem("gateway.toml", "a remote agent needs an http(s) url");
+    }
+    let name = agent.secret_env.as_deref()?;
+    let secret = vars.optional(name);
+    if secret.as_ref().is_none_or(|secret| secret.len() < MIN_AGENT_SECRET) {
+        vars.problem(name, "is named by secret_env in gateway.toml and needs at least 32 bytes");
+    }
+    secret.map(ApiKey::new)
+}
+
+fn titles(vars: &mut Vars<'_>, model: &ModelConfig) -> Titles {
+    let choices =
+        [("model", Titles::Model), ("first_words", Titles::FirstWords), ("off", Titles::Off)];
+    match vars.choice("CHATKIT_TITLES", &choices) {
+        // Beside an agent of one's own there need not be a model.
+        Titles::Model if model.api_key.is_none() && model.base_url == OPENAI_BASE_URL => {
+            Titles::FirstWords
+        }
+        titles => titles,
+    }
+}
+
+fn redis(vars: &mut Vars<'_>) -> Option<RedisUrl> {
+    let url = vars.optional("REDIS_URL")?;
+    if vars.text("DATABASE_URL", "sqlite:").starts_with("sqlite:") {
+        vars.problem(
+            "REDIS_URL",
+            "is for several instances, which need PostgreSQL; with SQLite leave it unset",
+        );
+    }
+    let parsed = RedisUrl::parse(&url);
+    if parsed.is_none() {
+        vars.problem("REDIS_URL", "must be redis://HOST:6379/0, or rediss:// with TLS");
+    }
+    parsed
+}
+
 fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
     let base_url = vars.url("OPENAI_BASE_URL", OPENAI_BASE_URL);
     let api_key = vars.optional("OPENAI_API_KEY").map(ApiKey::new);
     if is_needed && api_key.is_none() && base_url == OPENAI_BASE_URL {
         vars.problem("OPENAI_API_KEY", "is needed for OpenAI; other servers: set OPENAI_BASE_URL");
     }
+    let api = vars.choice(
+        "OPENAI_API",
+        &[("responses", ModelApi::Responses), ("chat_completions", ModelApi::ChatCompletions)],
+    );
+    let background = vars.choice("OPENAI_BACKGROUND", &[("false", false), ("true", true)]);
+    if background && api == ModelApi::ChatCompletions {
+        vars.problem("OPENAI_BACKGROUND", "needs OPENAI_API=responses");
+    }
     ModelConfig {
         base_url,
         api_key,
-        api: vars.choice(
-            "OPENAI_API",
-            &[("responses", ModelApi::Responses), ("chat_completions", ModelApi::ChatCompletions)],
-        ),
+        api,
         model: vars.text("OPENAI_MODEL", DEFAULT_MODEL),
         first_byte_timeout: vars.duration("CHATKIT_FIRST_BYTE_TIMEOUT", "60s"),
         idle_timeout: vars.duration("CHATKIT_IDLE_TIMEOUT", "30s"),
+        background,
     }
 }
 
@@ -365,6 +418,29 @@ mod tests {
         for secret in [SECRET.1, KEY.1, "hunter2"] {
             assert!(!printed.contains(secret), "{printed}");
         }
+    }
+
+    #[test]
+    fn redis_is_for_several_instances_and_so_not_for_sqlite() {
+        let redis = ("REDIS_URL", "redis://:hunter2@localhost:6379");
+        let postgres = ("DATABASE_URL", "postgres://localhost/chat");
+
+        let config = read(&[SECRET, KEY, postgres, redis]).unwrap();
+        assert!(config.redis_url.is_some());
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(read(&[SECRET, KEY, redis]).unwrap_err(), ["REDIS_URL"]);
+        let wrong = ("REDIS_URL", "localhost");
+        assert_eq!(read(&[SECRET, KEY, postgres, wrong]).unwrap_err(), ["REDIS_URL"]);
+    }
+
+    #[test]
+    fn only_the_responses_api_answers_in_the_background() {
+        let background = ("OPENAI_BACKGROUND", "true");
+
+        assert!(read(&[SECRET, KEY, background]).unwrap().model.background);
+        assert!(!read(&[SECRET, KEY]).unwrap().model.background);
+        let chat = ("OPENAI_API", "chat_completions");
+        assert_eq!(read(&[SECRET, KEY, background, chat]).unwrap_err(), ["OPENAI_BACKGROUND"]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn split_scheme(url: &str) -> Option<&str> {
     url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))
 }
 
-fn is_http_url(url: &str) -> bool {
+pub(super) fn is_http_url(url: &str) -> bool {
     split_scheme(url).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn health() -> Json<Health> {
 /// `GET /ready`: able to serve. 503 while the database is away or the process is ending.
 pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let check = tokio::time::timeout(CHECK_TIMEOUT, state.store.check()).await;
-    let is_reachable = matches!(check, Ok(Ok(())));
+    let is_reachable = matches!(check, Ok(Ok(_)));
     let draining = state.chat.runs().is_closing();
     let is_ready = is_reachable && !draining;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -49,6 +49,8 @@ pub(super) async fn metrics(State(state): State<AppState>) -> String {
     let (runs, readers) = state.chat.runs().counts();
     metrics::gauge!("gateway_live_runs").set(runs as f64);
     metrics::gauge!("gateway_readers").set(readers as f64);
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    metrics::gauge!("gateway_tasks").set(tasks as f64);
     state.metrics.run_upkeep();
     state.metrics.render()
 }

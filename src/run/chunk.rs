@@ -45,28 +45,60 @@ pub(super) fn encode(segments: &[Segment], after: u64) -> String {
             payload.push('\n');
         }
         match segment {
-            Segment::Event { seq, json } => {
-                let json = std::str::from_utf8(json).expect("events are written as UTF-8");
-                let _ = write!(payload, r#"{{"seq":{seq},"event":{json}}}"#);
+            Segment::Event { seq, json } => encode_event(*seq, json, &mut payload),
+            Segment::Text(text) => {
+                encode_text(text, after, usize::MAX, &mut payload);
             }
-            Segment::Text(text) => encode_text(text, after, &mut payload),
         }
     }
     payload
 }
 
-fn encode_text(segment: &TextSegment, after: u64, payload: &mut String) {
-    let skipped =
-        usize::try_from((after + 1).saturating_sub(segment.first_seq)).unwrap_or(usize::MAX);
+/// The same up to about `limit` bytes, and at least one event. Answers the number of the last
+/// event as well.
+pub(super) fn encode_some(segments: &[Segment], after: u64, limit: usize) -> (u64, String) {
+    let (mut last, mut payload) = (after, String::new());
+    for segment in segments {
+        let Some(room) = limit.checked_sub(payload.len()).filter(|room| *room > 0) else { break };
+        if !payload.is_empty() {
+            payload.push('\n');
+        }
+        match segment {
+            Segment::Event { seq, json } => {
+                encode_event(*seq, json, &mut payload);
+                last = *seq;
+            }
+            Segment::Text(text) => {
+                last = encode_text(text, after, room, &mut payload);
+                if last < segment.last_seq() {
+                    break;
+                }
+            }
+        }
+    }
+    (last, payload)
+}
+
+fn encode_event(seq: u64, json: &[u8], payload: &mut String) {
+    let json = std::str::from_utf8(json).expect("events are written as UTF-8");
+    let _ = write!(payload, r#"{{"seq":{seq},"event":{json}}}"#);
+}
+
+/// At least one delta, and as many as `limit` bytes of text hold. Answers the last one's number.
+fn encode_text(segment: &TextSegment, after: u64, limit: usize, payload: &mut String) -> u64 {
+    let skipped = segment.deltas_up_to(after);
     let start = skipped.checked_sub(1).map_or(0, |last| segment.ends[last]);
-    let ends: Vec<u32> = segment.ends[skipped..].iter().map(|end| end - start).collect();
+    let rest = &segment.ends[skipped..];
+    let taken = rest.partition_point(|end| ((end - start) as usize) <= limit).max(1);
+    let ends: Vec<u32> = rest[..taken].iter().map(|end| end - start).collect();
     let seq = segment.first_seq + skipped as u64;
-    let text = &segment.text[start as usize..];
+    let text = &segment.text[start as usize..rest[taken - 1] as usize];
     let _ = write!(
         payload,
         r#"{{"seq":{seq},"item_id":"{}","content_index":{},"ends":{ends:?},"text":"{text}"}}"#,
         segment.item_id, segment.content_index,
     );
+    seq + taken as u64 - 1
 }
 
 /// Reads stored events.
@@ -94,6 +126,7 @@ fn decode_line(line: &str) -> Result<Segment, UnreadableChunk> {
     if !is_sound {
         return Err(UnreadableChunk(None));
     }
-    let (first_seq, content_index, ends) = (line.seq, line.content_index, line.ends);
-    Ok(Segment::Text(TextSegment { first_seq, item_id, content_index, text, ends }))
+    let mut segment = TextSegment::new(line.seq, item_id, line.content_index);
+    (segment.text, segment.ends) = (text, line.ends);
+    Ok(Segment::Text(segment))
 }

@@ -5,12 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::timeout;
 
-use super::{LiveRun, StopReason};
+use super::{LiveRun, StopReason, presence::Presence};
 
-/// What becomes of a run when its last reader has gone. Readers are those of the run's own process;
-/// a run that never had one goes on.
+/// What becomes of a run when its last reader has gone. Readers on other instances count as far as
+/// they are known (see `presence`); a run that never had one goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDisconnect {
     /// It goes on.
@@ -26,22 +26,15 @@ impl OnDisconnect {
 }
 
 /// Cancels the run once it has had readers and then none for that long.
-pub(super) async fn cancel_when_left(run: Arc<LiveRun>, grace: Duration) {
-    let mut readers = run.log.watch_readers();
+pub(super) async fn cancel_when_left(presence: Arc<Presence>, run: Arc<LiveRun>, grace: Duration) {
+    let grace = grace.max(presence.certain_after());
     let left = async {
         // The first one is still to come.
-        let mut is_watched = false;
+        presence.until_watched(&run, true).await;
         loop {
-            if readers.wait_for(|count| (*count > 0) != is_watched).await.is_err() {
-                return std::future::pending().await;
-            }
-            is_watched = !is_watched;
-            if is_watched {
-                continue;
-            }
-            tokio::select! {
-                () = sleep(grace) => return,
-                _ = readers.wait_for(|count| *count > 0) => is_watched = true,
+            presence.until_watched(&run, false).await;
+            if timeout(grace, presence.until_watched(&run, true)).await.is_err() {
+                return;
             }
         }
     };

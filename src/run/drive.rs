@@ -26,6 +26,8 @@ use super::{
     closing::{self, Closing},
     opening::Opening,
     outcome::{Failure, Outcome},
+    replay::Replay,
+    resume::ResumePoint,
     writer::{self, Urgency, WriteError, Writer, Written},
 };
 
@@ -36,6 +38,9 @@ const CHECKPOINT_AFTER: Duration = Duration::from_millis(400);
 const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// The lease is renewed at least this often, by a write that may be empty.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A task that ran no more often than this stood still, and the lease may have run out: it is asked
+/// for before anything more is shown. The clock wakes it at every heartbeat.
+const STOOD_STILL: Duration = Duration::from_secs(10);
 
 /// What a run is driven with.
 pub(super) struct Drive {
@@ -60,6 +65,10 @@ pub(super) struct Drive {
     checkpoint_at: Option<Instant>,
     heartbeat_at: Instant,
     deadline: Instant,
+    /// When it ran last.
+    ran_at: Instant,
+    /// What another process said of the same answer, while it is said again.
+    replay: Option<Replay>,
     clock: Pin<Box<Sleep>>,
 }
 
@@ -92,16 +101,51 @@ impl Drive {
             checkpoint_at: Some(now + CHECKPOINT_AFTER),
             heartbeat_at: now + HEARTBEAT,
             deadline: now + limits.run_timeout,
+            ran_at: now,
+            replay: None,
             clock: Box::pin(sleep_until(now + CHECKPOINT_AFTER)),
         }
     }
 
-    /// Answers the turn. Afterwards the run is ended in the database, or it is another process's.
-    pub(super) async fn answer(mut self, agent: Arc<dyn Agent>, opening: &Opening) -> RunStatus {
+    /// Goes on with what another process has begun: the log holds what it stored.
+    pub(super) fn resuming(
+        mut self,
+        usage: Option<Usage>,
+        replay: Replay,
+        lasted: Duration,
+    ) -> Self {
+        self.usage = usage;
+        self.saved_seq = self.run.log.last_seq();
+        self.confirmed_seq = self.saved_seq;
+        self.saved_size = self.run.log.size();
+        self.deadline = Instant::now() + self.limits.run_timeout.saturating_sub(lasted);
+        self.replay = Some(replay);
+        self
+    }
+
+    /// The token of the lease that it writes under.
+    pub(super) fn token(&self) -> i64 {
+        self.lease.token
+    }
+
+    /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
+    /// is lost, or the database is.
+    pub(super) async fn answer(
+        mut self,
+        agent: Arc<dyn Agent>,
+        opening: &Opening,
+    ) -> Option<RunStatus> {
         // Asking the agent is inside, too: it may panic before it has a stream.
         let followed = AssertUnwindSafe(async {
-            let mut stream = opening.ask(&*agent, self.turn.clone());
-            self.follow(&mut stream).await
+            let Some(mut stream) = opening.ask(&*agent, self.turn.clone()) else {
+                return Outcome::INTERRUPTED;
+            };
+            let outcome = self.follow(&mut stream).await;
+            if outcome.is_final() {
+                // A model that goes on without a connection learns that it need not.
+                self.turn.cancel.cancel();
+            }
+            outcome
             // The stream is dropped here: the model's connection closes before anything is
             // written about how it ended.
         });
@@ -152,6 +196,7 @@ impl Drive {
         item: AgentItem,
         stream: &mut AgentStream<'_>,
     ) -> Result<Option<AgentItem>, Outcome> {
+        self.check_lease().await?;
         match item {
             None => return Err(Outcome::Completed),
             Some(Err(error)) => return Err(self.agent_failed(&error)),
@@ -159,8 +204,14 @@ impl Drive {
                 *self.usage.get_or_insert_default() += usage;
             }
             Some(Ok(AgentEvent::ToolCalls { calls, workflow })) => {
+                self.end_replay();
                 self.staged.tool_calls.extend(calls);
                 self.stage_item(*workflow, ItemStatus::Streaming);
+                self.commit().await?;
+            }
+            Some(Ok(AgentEvent::ResumePoint(state))) => {
+                let point = ResumePoint::new(self.run.log.last_seq(), self.usage, state);
+                self.staged.resume_point = Some(point.encode());
                 self.commit().await?;
             }
             Some(Ok(AgentEvent::Thread(event))) => self.take_event(event),
@@ -184,8 +235,23 @@ impl Drive {
         }
     }
 
+    /// Tools were called before the other process died: what it showed of them and did not store
+    /// is not said again in the same words. Its numbers are left out.
+    fn end_replay(&mut self) {
+        if self.replay.take().is_some() {
+            self.run.log.leave_gap();
+        }
+    }
+
     /// Shows an event, or stages what it says and holds it back.
     fn take_event(&mut self, event: ThreadEvent) {
+        let event = match &mut self.replay {
+            None => event,
+            Some(replay) => match replay.rest(event) {
+                None => return,
+                Some(event) => event,
+            },
+        };
         let log = &self.run.log;
         match event {
             ThreadEvent::ItemUpdated {
@@ -241,6 +307,10 @@ impl Drive {
 
     fn agent_failed(&mut self, error: &AgentError) -> Outcome {
         tracing::warn!(run.id = %self.run.id, error = error as &dyn std::error::Error, "the agent failed");
+        if self.replay.as_ref().is_some_and(|replay| !replay.is_over()) {
+            // There is nothing to go on with.
+            return Outcome::INTERRUPTED;
+        }
         Outcome::Failed(Failure::from_agent(error))
     }
 
@@ -268,6 +338,7 @@ impl Drive {
 
     /// Something is due: a checkpoint, a heartbeat, or the end of the run's time.
     async fn tick(&mut self) -> Result<(), Outcome> {
+        self.check_lease().await?;
         let now = Instant::now();
         if now >= self.deadline {
             return Err(Outcome::Failed(Failure::timed_out()));
@@ -280,6 +351,16 @@ impl Drive {
         self.heartbeat_at = self.heartbeat_at.max(now + HEARTBEAT);
         self.checkpoint_at = None;
         self.set_clock();
+        Ok(())
+    }
+
+    /// A process that stood still may have been taken for dead, and its runs been ended by another
+    /// one. It must not show what nobody will keep: it writes first.
+    async fn check_lease(&mut self) -> Result<(), Outcome> {
+        if self.ran_at.elapsed() > STOOD_STILL {
+            self.commit().await?;
+        }
+        self.ran_at = Instant::now();
         Ok(())
     }
 
@@ -347,7 +428,7 @@ impl Drive {
     // ---- the end -------------------------------------------------------------------------------
 
     /// Keeps what there is and ends the run; then tells the readers.
-    async fn close(mut self, outcome: Outcome) -> RunStatus {
+    async fn close(mut self, outcome: Outcome) -> Option<RunStatus> {
         let outcome = match self.finish_in_flight().await {
             Ok(()) => outcome,
             Err(lost) => lost,
@@ -365,7 +446,7 @@ impl Drive {
             outcome => self.end(&outcome).await,
         };
         self.run.log.end();
-        if is_ended { status } else { RunStatus::Interrupted }
+        is_ended.then_some(status)
     }
 
     /// Commits the end of the run. Answers whether that came about.

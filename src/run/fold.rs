@@ -20,15 +20,8 @@ impl OpenItems {
     pub(super) fn of(segments: &[Segment]) -> Self {
         let mut open = Self::default();
         for segment in segments {
-            let event = match segment {
-                Segment::Event { json, .. } => serde_json::from_slice(json).ok(),
-                Segment::Text(text) => unescaped(&text.text)
-                    .map(|delta| ThreadEvent::text_delta(text.item_id, text.content_index, delta)),
-            };
-            if let Some(event) = event {
+            if let Some(event) = event_of(segment) {
                 open.apply(event);
-            } else {
-                tracing::error!("an event of the log cannot be read");
             }
         }
         open
@@ -57,6 +50,19 @@ impl OpenItems {
             _ => {}
         }
     }
+}
+
+/// What a segment says, as one event.
+pub(super) fn event_of(segment: &Segment) -> Option<ThreadEvent> {
+    let event = match segment {
+        Segment::Event { json, .. } => serde_json::from_slice(json).ok(),
+        Segment::Text(text) => unescaped(&text.text)
+            .map(|delta| ThreadEvent::text_delta(text.item_id, text.content_index, delta)),
+    };
+    if event.is_none() {
+        tracing::error!("an event of the log cannot be read");
+    }
+    event
 }
 
 fn unescaped(text: &str) -> Option<String> {

@@ -25,6 +25,10 @@ use super::{
     segment::{Framing, Segment, TextSegment},
 };
 
+/// Readers may have seen events that a dead process had not stored yet. What is told after its death
+/// gets numbers that lie behind any of those.
+pub(super) const SEQ_GAP: u64 = 1_000_000;
+
 /// A reader is given at most about this many bytes at a time, so that one far behind does not make
 /// the process hold the whole answer once more for it.
 const READ_LIMIT: usize = 64 * 1024;
@@ -49,6 +53,8 @@ struct State {
     deltas: u64,
     ended: bool,
     readers: Readers,
+    /// Those who hand it on to other processes, which are no readers.
+    feeds: Readers,
 }
 
 /// What came of an event that is none of the drive's.
@@ -66,6 +72,20 @@ impl RunLog {
     /// An empty log.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A log that goes on behind what another process stored.
+    pub(super) fn resuming(segments: Vec<Segment>) -> Self {
+        let log = Self::default();
+        log.mirror(segments);
+        log
+    }
+
+    /// Leaves out the numbers that another process may have used for what it did not store.
+    pub(super) fn leave_gap(&self) {
+        let mut state = self.state();
+        state.last_seq += SEQ_GAP;
+        state.visible_seq = state.last_seq;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -137,7 +157,19 @@ impl RunLog {
     pub fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        state.readers.wake();
+        state.wake();
+    }
+
+    /// Appends what follows in the log of another process, and wakes the readers. Events that are
+    /// known are skipped; numbers may jump.
+    pub(super) fn mirror(&self, segments: Vec<Segment>) {
+        let mut state = self.state();
+        for segment in segments {
+            if segment.last_seq() > state.last_seq {
+                state.take(segment);
+            }
+        }
+        state.show();
     }
 
     /// The number of the last event; 0 before the first.
@@ -207,7 +239,30 @@ impl State {
 
     fn show(&mut self) {
         self.visible_seq = self.last_seq;
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         self.readers.wake();
+        self.feeds.wake();
+    }
+
+    /// Appends those of a segment's events that are not known.
+    fn take(&mut self, segment: Segment) {
+        let last = segment.last_seq();
+        match segment {
+            Segment::Event { ref json, .. } => {
+                self.size += json.len();
+                self.segments.push(segment);
+            }
+            Segment::Text(more) => {
+                let after = self.last_seq.max(more.first_seq - 1);
+                let part = self.text_segment(after + 1, more.item_id, more.content_index);
+                let grown = part.extend(&more, after);
+                self.size += grown;
+            }
+        }
+        self.last_seq = last;
     }
 
     /// The segment that a delta numbered `seq` belongs to: the last one, if it is of that part.
@@ -219,16 +274,12 @@ impl State {
     ) -> &mut TextSegment {
         let fits = matches!(
             self.segments.last(),
-            Some(Segment::Text(text)) if text.item_id == item_id && text.content_index == content_index
+            Some(Segment::Text(text)) if text.item_id == item_id
+                && text.content_index == content_index
+                && text.first_seq + text.ends.len() as u64 == seq
         );
         if !fits {
-            self.segments.push(Segment::Text(TextSegment {
-                first_seq: seq,
-                item_id,
-                content_index,
-                text: String::new(),
-                ends: Vec::new(),
-            }));
+            self.segments.push(Segment::Text(TextSegment::new(seq, item_id, content_index)));
         }
         match self.segments.last_mut() {
             Some(Segment::Text(text)) => text,
@@ -295,10 +346,54 @@ impl Drop for LogReader {
     }
 }
 
+/// Hands what is visible of a log on, in the form in which it is stored. No reader: a run that only
+/// such as this one follow is watched by nobody.
+#[derive(Debug)]
+pub(super) struct LogFeed {
+    log: Arc<RunLog>,
+    id: usize,
+}
+
+impl LogFeed {
+    /// Of the log from its beginning.
+    pub(super) fn new(log: Arc<RunLog>) -> Self {
+        let id = log.state().feeds.join();
+        Self { log, id }
+    }
+
+    /// What there is above `after`, up to about `limit` bytes, once there is something; `None` at
+    /// the end.
+    pub(super) async fn next(&self, after: u64, limit: usize) -> Option<EventChunk> {
+        std::future::poll_fn(|cx| {
+            let mut state = self.log.state();
+            if state.visible_seq > after {
+                let visible =
+                    state.segments.partition_point(|it| it.first_seq() <= state.visible_seq);
+                let segments = &state.segments[state.segment_after(after)..visible];
+                let (last_seq, payload) = chunk::encode_some(segments, after, limit);
+                return Poll::Ready(Some(EventChunk { first_seq: after + 1, last_seq, payload }));
+            }
+            if state.ended {
+                return Poll::Ready(None);
+            }
+            state.feeds.register(self.id, cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Drop for LogFeed {
+    fn drop(&mut self) {
+        self.log.state().feeds.leave(self.id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
 
+    use futures_util::FutureExt as _;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -524,6 +619,78 @@ mod tests {
             let rest = &all[usize::try_from(after).unwrap().min(all.len())..];
             prop_assert_eq!(text(&events(&frames)), text(rest));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_fed_in_any_portions_is_mirrored_from_any_overlap_as_it_was_logged(
+            steps in steps(),
+            limit in 1..200_usize,
+            overlap in 0..5_u64,
+            after in 0..60_u64,
+        ) {
+            let (log, all) = played(&steps);
+            let mirror = Arc::new(RunLog::new());
+            let feed = LogFeed::new(log.clone());
+            let mut fed = 0;
+
+            // Each portion begins a little before the end of the one before.
+            while let Some(Some(chunk)) = feed.next(fed, limit).now_or_never() {
+                fed = chunk.last_seq;
+                mirror.mirror(chunk::decode(&chunk.payload).unwrap());
+                if let Some(Some(again)) = feed.next(fed.saturating_sub(overlap), limit).now_or_never() {
+                    mirror.mirror(chunk::decode(&again.payload).unwrap());
+                    fed = fed.max(again.last_seq);
+                }
+            }
+            mirror.end();
+
+            prop_assert_eq!(mirror.last_seq(), all.len() as u64);
+            let after = after.min(all.len() as u64);
+            let rest = &all[usize::try_from(after).unwrap()..];
+            prop_assert_eq!(text(&events(&read_all(&mirror, after))), text(rest));
+            let whole = read_all(&log, after);
+            prop_assert_eq!(events(&read_all(&mirror, after)), events(&whole));
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_is_not_fed() {
+        let log = Arc::new(RunLog::new());
+        log.append(&progress("seen"));
+        log.hold(&progress("held"));
+        let feed = LogFeed::new(log.clone());
+
+        assert_eq!(feed.next(0, READ_LIMIT).now_or_never().unwrap().unwrap().last_seq, 1);
+        assert!(feed.next(1, READ_LIMIT).now_or_never().is_none());
+
+        log.release();
+        assert_eq!(feed.next(1, READ_LIMIT).now_or_never().unwrap().unwrap().first_seq, 2);
+    }
+
+    #[test]
+    fn a_feed_is_no_reader() {
+        let log = Arc::new(RunLog::new());
+        let _feed = LogFeed::new(log.clone());
+
+        assert_eq!(log.reader_count(), 0);
+    }
+
+    #[test]
+    fn a_mirror_follows_a_jump_of_numbers() {
+        let mirror = Arc::new(RunLog::new());
+        let item = ItemId::new();
+        let part = |first_seq, text: &str| {
+            let mut segment = TextSegment::new(first_seq, item, 0);
+            segment.push(text);
+            Segment::Text(segment)
+        };
+
+        mirror.mirror(vec![part(1, "one"), part(1_000_001, "far")]);
+        mirror.end();
+
+        assert_eq!(text(&events(&read_all(&mirror, 1))), "far");
+        assert_eq!(mirror.last_seq(), 1_000_001);
     }
 
     /// The segments as they were when the event numbered `last` was the newest.

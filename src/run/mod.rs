@@ -14,11 +14,15 @@
 //! | `writer` | commits for all runs, many at a time |
 //! | `disconnect` | what becomes of a run that nobody watches any more |
 //! | `relay` | a reader of any run: live, ended, or another process's |
+//! | `supersede`, `presence` | what gives way to a new message; who watches from elsewhere |
+//! | `feeder`, `follow` | live events to and from other instances |
 //! | `recovery` | ends what a dead process left |
+//! | `resume`, `replay` | goes on with it instead, where the agent can |
 //! | `outcome`, `closing` | how a run ends, and what is kept then |
 //! | `under_way` | items that are not done, as far as they have come |
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
 //! | `titling` | a thread's title, beside its first answer |
+//! | `shutdown` | the end of all runs |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
@@ -31,18 +35,25 @@ mod closing;
 mod disconnect;
 mod drive;
 mod escape;
+mod feeder;
 mod fold;
+mod follow;
 mod keys;
 mod live_run;
 mod log;
 mod opening;
 mod outcome;
+mod presence;
 mod readers;
 mod recovery;
 mod relay;
+mod replay;
+mod resume;
 mod segment;
+mod shutdown;
 mod slots;
 mod start;
+mod supersede;
 mod titling;
 mod under_way;
 mod writer;
@@ -59,30 +70,38 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
+    live::{Live, Signal},
     protocol::{RunId, ThreadId, Timestamp, UserId},
     store::{
         Store, StoreError,
-        record::{Begun, History, IdempotencyKey, Lease, NewRun, ThreadRecord},
+        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunStatus, ThreadRecord},
     },
 };
 
 pub use disconnect::OnDisconnect;
 use drive::Drive;
+use feeder::Feeder;
+use follow::Follows;
 use keys::KeyQueue;
 pub use live_run::LiveRun;
 use live_run::Stop;
 pub use log::{LogReader, RunLog};
 pub use opening::Opening;
 pub use outcome::StopReason;
+use presence::Presence;
 pub use relay::{RunEvents, WatchError};
 pub use segment::Framing;
+pub use shutdown::Unstored;
 use slots::Slots;
 pub use start::{StartError, StartRun, Started};
 use start::{announce, refused};
-use writer::Writer;
+use writer::{Progress, Writer};
 
 /// How long a process may be silent before others take its runs for dead. Renewed every 5 s.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// The token of the lease that a run begins with; each process that takes it over has a higher one.
+const FIRST_TOKEN: i64 = 1;
 
 /// Bounds of runs, and what becomes of them.
 #[derive(Clone, Copy, Debug)]
@@ -127,9 +146,16 @@ struct Inner {
     /// Taken at the end, so that the writer sees that nothing comes any more.
     writer: Mutex<Option<Writer>>,
     writer_task: TaskTracker,
+    progress: Arc<Progress>,
     /// The drive tasks and what else must end before the process may.
     tasks: TaskTracker,
-    live: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    live_runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
+    /// Runs of this process that it does not drive and that may not have ended: for the sweep.
+    not_ended: Mutex<Vec<NotEnded>>,
+    /// What is shared with other instances.
+    live: Live,
+    follows: Arc<Follows>,
+    presence: Arc<Presence>,
     slots: Slots,
     keys: KeyQueue,
     limits: RunLimits,
@@ -148,22 +174,30 @@ impl Runs {
         agent: Arc<dyn Agent>,
         titles: Option<Arc<dyn TitleMaker>>,
         limits: RunLimits,
+        live: Live,
     ) -> Self {
-        let (writer, writing) = Writer::new(store.clone());
+        let owner = RunId::new().to_string();
+        let progress = Arc::new(Progress::default());
+        let (writer, writing) = Writer::new(store.clone(), progress.clone());
         let writer_task = TaskTracker::new();
         writer_task.spawn(writing);
         let inner = Inner {
-            store,
             agent,
             titles,
             writer: Mutex::new(Some(writer)),
             writer_task,
+            progress,
             tasks: TaskTracker::new(),
-            live: Mutex::default(),
+            live_runs: Mutex::default(),
+            not_ended: Mutex::default(),
+            follows: Follows::new(live.clone(), store.clone()),
+            presence: Presence::new(live.clone(), owner.clone()),
+            live,
+            store,
             slots: Slots::new(limits.max_runs, limits.max_runs_per_user),
             keys: KeyQueue::default(),
             limits,
-            owner: RunId::new().to_string(),
+            owner,
             closing: CancellationToken::new(),
             drained: CancellationToken::new(),
         };
@@ -201,9 +235,15 @@ impl Runs {
         };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
-        let thread = match self.inner.store.begin_run(new).await? {
-            Begun::Started(thread) => *thread,
-            refusal => return refused(&refusal),
+        let thread = match self.inner.store.begin_run(new).await {
+            Ok(Begun::Started(thread)) => *thread,
+            Ok(refusal) => return refused(&refusal),
+            Err(error) => {
+                // The connection may have broken behind the commit: then it is there, and nobody
+                // drives it.
+                self.leave_to_sweep(&request.user_id, run_id, FIRST_TOKEN);
+                return Err(error.into());
+            }
         };
         let live = Arc::new(LiveRun {
             id: run_id,
@@ -222,9 +262,11 @@ impl Runs {
             // It was being accepted when all others were told.
             live.stop(StopReason::Shutdown);
         }
+        self.begin_feed(&live, &lease);
         self.begin_title(&live, &request, &thread);
         if let OnDisconnect::CancelAfter(grace) = self.inner.limits.on_disconnect {
-            self.inner.tasks.spawn(disconnect::cancel_when_left(live.clone(), grace));
+            let presence = self.inner.presence.clone();
+            self.inner.tasks.spawn(disconnect::cancel_when_left(presence, live.clone(), grace));
         }
         let opening = request.opening.clone();
         let turn = self.turn(&live, request);
@@ -246,7 +288,7 @@ impl Runs {
 
     fn new_run(&self, request: &StartRun) -> NewRun {
         let (user, thread) = (request.user_id.clone(), request.thread.clone());
-        let mut run = NewRun::new(user, thread, self.lease(1), Timestamp::now());
+        let mut run = NewRun::new(user, thread, self.lease(FIRST_TOKEN), Timestamp::now());
         run.idempotency.clone_from(&request.idempotency);
         request.opening.write(&mut run);
         run
@@ -273,6 +315,21 @@ impl Runs {
         Arc::new(StoredHistory { store: self.inner.store.clone(), thread_id })
     }
 
+    /// Other instances hear of the run as it goes.
+    fn begin_feed(&self, run: &LiveRun, lease: &Lease) {
+        if self.inner.live.is_shared() {
+            let feeder = Feeder {
+                live: self.inner.live.clone(),
+                run: run.id,
+                token: feeder::token(lease),
+                log: run.log.clone(),
+                ended: run.ended.clone(),
+            };
+            let progress = self.inner.progress.clone();
+            self.inner.tasks.spawn(async move { progress.until_given_up(feeder.feed()).await });
+        }
+    }
+
     /// A thread whose first message this is gets a title.
     fn begin_title(&self, live: &Arc<LiveRun>, request: &StartRun, thread: &ThreadRecord) {
         let Some(maker) = &self.inner.titles else { return };
@@ -286,7 +343,12 @@ impl Runs {
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Drive, opening: Opening) {
+        let token = drive.token();
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
+        if status.is_none() {
+            self.leave_to_sweep(&live.user_id, live.id, token);
+        }
+        let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
         live.ended.cancel();
         let elapsed = live.started.elapsed();
@@ -314,6 +376,12 @@ impl Runs {
     /// A run of this process that has not ended.
     pub fn find_live(&self, id: RunId) -> Option<Arc<LiveRun>> {
         self.live().get(&id).cloned()
+    }
+
+    /// Tells a run's owner, another instance, to stop it. That it is to be stopped is stored
+    /// already: the owner finds it, should it not hear this.
+    pub(crate) async fn stop_elsewhere(&self, id: RunId) {
+        self.inner.live.tell(&Signal::Cancel(id)).await;
     }
 
     /// The run that another process has in one of the user's threads.
@@ -346,39 +414,16 @@ impl Runs {
         self.inner.closing.is_cancelled()
     }
 
-    /// Refuses new runs from now on.
-    pub fn refuse_new(&self) {
-        self.inner.closing.cancel();
-    }
-
-    /// Lets the live runs go on until `drain` has passed or `hurry` is cancelled, then interrupts
-    /// them, and answers when all is stored.
-    pub async fn shut_down(&self, drain: Duration, hurry: CancellationToken) {
-        self.refuse_new();
-        let tasks = &self.inner.tasks;
-        tasks.close();
-        let patience = tokio::time::timeout(drain, hurry.cancelled());
-        let are_done = tokio::select! {
-            () = tasks.wait() => true,
-            _ = patience => false,
-        };
-        if !are_done {
-            self.inner.drained.cancel();
-            let live: Vec<Arc<LiveRun>> = self.live().values().cloned().collect();
-            tracing::warn!(runs = live.len(), "interrupting runs that are not done in time");
-            for run in live {
-                run.stop(StopReason::Shutdown);
-            }
-            tasks.wait().await;
-        }
-        // The last handle: the writer ends when it has written all.
-        drop(self.locked_writer().take());
-        self.inner.writer_task.close();
-        self.inner.writer_task.wait().await;
-    }
-
     fn live(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {
-        self.inner.live.lock().expect("no panic happens while the runs are locked")
+        self.inner.live_runs.lock().expect("no panic happens while the runs are locked")
+    }
+
+    fn leave_to_sweep(&self, user: &UserId, id: RunId, token: i64) {
+        self.not_ended().push(NotEnded { user: user.clone(), id, token, since: Instant::now() });
+    }
+
+    fn not_ended(&self) -> MutexGuard<'_, Vec<NotEnded>> {
+        self.inner.not_ended.lock().expect("no panic happens while the list is locked")
     }
 
     fn writer(&self) -> Option<Writer> {
@@ -390,6 +435,15 @@ impl Runs {
     }
 }
 
+/// A run of this process that it does not drive and that may not have ended.
+struct NotEnded {
+    user: UserId,
+    id: RunId,
+    /// The token of this process's lease.
+    token: i64,
+    since: Instant,
+}
+
 struct StoredHistory {
     store: Arc<dyn Store>,
     thread_id: ThreadId,
@@ -397,7 +451,18 @@ struct StoredHistory {
 
 #[async_trait]
 impl HistorySource for StoredHistory {
+    /// While the database is away it is asked again, as long as for a write: what was accepted shall
+    /// be answered.
     async fn recent(&self, limit: usize) -> Result<History, StoreError> {
-        self.store.load_history(self.thread_id, limit).await
+        let deadline = Instant::now() + writer::RETRY_FOR;
+        loop {
+            match self.store.load_history(self.thread_id, limit).await {
+                Err(StoreError::Unavailable(source)) if Instant::now() < deadline => {
+                    tracing::warn!(error = %source, "the database is away, reading again");
+                    tokio::time::sleep(writer::RETRY_EVERY).await;
+                }
+                result => return result,
+            }
+        }
     }
 }

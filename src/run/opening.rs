@@ -34,6 +34,8 @@ pub enum Opening {
     },
     /// Something was done with a widget, or by the page.
     Action(WidgetAction),
+    /// Another process died over it, at a point from which the agent can go on.
+    Resume(String),
 }
 
 impl Opening {
@@ -43,7 +45,7 @@ impl Opening {
             Self::Message(item) | Self::Retry(item) => Some(item),
             Self::ClientToolOutput { completed, .. } => Some(completed),
             Self::StructuredInput { answered, .. } => Some(answered),
-            Self::Action(_) => None,
+            Self::Action(_) | Self::Resume(_) => None,
         }
     }
 
@@ -71,7 +73,7 @@ impl Opening {
                 run.expected = Some(ExpectedItem { item: pending.clone(), is_newest: false });
                 run.items.push(answered.clone());
             }
-            Self::Action(_) => {}
+            Self::Action(_) | Self::Resume(_) => {}
         }
     }
 
@@ -89,11 +91,12 @@ impl Opening {
         }
     }
 
-    /// Asks the agent.
-    pub(super) fn ask<'a>(&self, agent: &'a dyn Agent, turn: Turn) -> AgentStream<'a> {
+    /// Asks the agent; `None` when it cannot go on.
+    pub(super) fn ask<'a>(&self, agent: &'a dyn Agent, turn: Turn) -> Option<AgentStream<'a>> {
         match self {
-            Self::Action(action) => agent.action(turn, action.clone()),
-            _ => agent.respond(turn),
+            Self::Action(action) => Some(agent.action(turn, action.clone())),
+            Self::Resume(point) => agent.resume(turn, point),
+            _ => Some(agent.respond(turn)),
         }
     }
 }

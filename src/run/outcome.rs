@@ -141,6 +141,15 @@ impl Failure {
 }
 
 impl Outcome {
+    /// Its process died or ends, and it cannot be gone on with.
+    pub(super) const INTERRUPTED: Self = Self::Stopped(StopReason::Shutdown);
+
+    /// Whether nobody goes on with it: neither another process, nor this one when the database is
+    /// back.
+    pub(super) fn is_final(&self) -> bool {
+        !matches!(self, Self::LeaseLost | Self::DatabaseAway)
+    }
+
     /// The status that the run ends with, and that which an unfinished item of it keeps.
     pub(super) fn statuses(&self) -> (RunStatus, ItemStatus) {
         match self {

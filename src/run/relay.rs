@@ -1,7 +1,8 @@
 //! A reader of any run: of this process and live, of another process, or ended.
 //!
-//! A run of this process is read from its log. Any other is read from the database: what is
-//! stored at once, and then, while it has not ended, what comes to it.
+//! A run of this process is read from its log, one of another process from its mirror (`follow`),
+//! if instances share live events. Any other is read from the database: what is stored at once,
+//! and then, while it has not ended, what comes to it.
 
 use std::{
     pin::Pin,
@@ -20,22 +21,27 @@ use crate::{
 
 use super::{
     Runs, chunk,
+    follow::Interest,
     log::LogReader,
+    presence::Watching,
     segment::{Framing, Segment},
 };
 
 /// How often a run of another process is looked at.
-const POLL_EVERY: Duration = Duration::from_millis(250);
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(250);
 /// How many stored chunks are read at a time.
 const CHUNKS: usize = 64;
 
 /// A reader of a run's events. Dropping it is leaving.
 pub struct RunEvents {
     source: Source,
+    /// Where the run is another instance's.
+    _watching: Option<Watching>,
 }
 
 enum Source {
     Live(LogReader),
+    Mirrored(LogReader, #[expect(dead_code, reason = "held")] Arc<Interest>),
     Stored { segments: Pin<Box<dyn Stream<Item = Vec<Segment>> + Send>>, after: u64 },
 }
 
@@ -49,7 +55,9 @@ impl RunEvents {
         cx: &mut Context<'_>,
     ) -> Poll<bool> {
         match &mut self.source {
-            Source::Live(reader) => reader.poll_read(framing, out, cx),
+            Source::Live(reader) | Source::Mirrored(reader, _) => {
+                reader.poll_read(framing, out, cx)
+            }
             Source::Stored { segments, after } => {
                 let Some(segments) = ready!(segments.as_mut().poll_next(cx)) else {
                     return Poll::Ready(false);
@@ -76,7 +84,7 @@ impl RunEvents {
 
 impl From<LogReader> for RunEvents {
     fn from(reader: LogReader) -> Self {
-        Self { source: Source::Live(reader) }
+        Self { source: Source::Live(reader), _watching: None }
     }
 }
 
@@ -85,7 +93,7 @@ impl RunEvents {
     pub(crate) fn of(events: &[ThreadEvent]) -> Self {
         let segments = (1..).zip(events).map(|(seq, event)| Segment::event(seq, event)).collect();
         let segments = Box::pin(stream::iter([segments]));
-        Self { source: Source::Stored { segments, after: 0 } }
+        Self { source: Source::Stored { segments, after: 0 }, _watching: None }
     }
 }
 
@@ -120,8 +128,14 @@ impl Runs {
             return Err(WatchError::Expired);
         }
         let thread_id = run.thread_id;
-        let segments = Box::pin(stored(self.inner.store.clone(), run, after));
-        Ok((thread_id, RunEvents { source: Source::Stored { segments, after } }))
+        let watching = (!run.status.is_terminal()).then(|| self.inner.presence.enter(run.id));
+        let source = if let Some((reader, interest)) = self.inner.follows.read(&run, after) {
+            Source::Mirrored(reader, interest)
+        } else {
+            let segments = Box::pin(stored(self.inner.store.clone(), run, after));
+            Source::Stored { segments, after }
+        };
+        Ok((thread_id, RunEvents { source, _watching: watching }))
     }
 }
 
@@ -157,7 +171,7 @@ fn stored(
     }
 }
 
-async fn read_chunks(
+pub(super) async fn read_chunks(
     store: &dyn Store,
     run: RunId,
     after: u64,

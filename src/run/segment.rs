@@ -31,6 +31,8 @@ pub(super) struct TextSegment {
     pub(super) item_id: ItemId,
     /// Which part of it.
     pub(super) content_index: usize,
+    /// What stands before the text in the JSON of all its deltas.
+    head: Bytes,
     /// The text, JSON-escaped.
     pub(super) text: String,
     /// Where each delta ends in the text.
@@ -63,9 +65,7 @@ impl Segment {
         match self {
             Self::Event { json, .. } => out.extend_from_slice(json),
             Self::Text(segment) => {
-                let skipped = usize::try_from((after + 1).saturating_sub(segment.first_seq))
-                    .unwrap_or(usize::MAX);
-                let start = match skipped {
+                let start = match segment.deltas_up_to(after) {
                     0 => 0,
                     skipped => segment
                         .ends
@@ -79,12 +79,32 @@ impl Segment {
 }
 
 impl TextSegment {
-    fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
-        let _ = write!(
-            out,
-            r#"{{"type":"thread.item.updated","item_id":"{}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{},"delta":"{escaped}"}}}}"#,
-            self.item_id, self.content_index,
+    /// A stretch without deltas yet.
+    pub(super) fn new(first_seq: u64, item_id: ItemId, content_index: usize) -> Self {
+        let head = format!(
+            r#"{{"type":"thread.item.updated","item_id":"{item_id}","update":{{"type":"assistant_message.content_part.text_delta","content_index":{content_index},"delta":""#
         );
+        Self {
+            first_seq,
+            item_id,
+            content_index,
+            head: head.into(),
+            text: String::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// How many of its deltas are numbered `seq` or below.
+    pub(super) fn deltas_up_to(&self, seq: u64) -> usize {
+        usize::try_from((seq + 1).saturating_sub(self.first_seq)).unwrap_or(usize::MAX)
+    }
+
+    fn write_delta(&self, escaped: &str, out: &mut BytesMut) {
+        const TAIL: &[u8] = br#""}}"#;
+        out.reserve(self.head.len() + escaped.len() + TAIL.len());
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(escaped.as_bytes());
+        out.extend_from_slice(TAIL);
     }
 }
 
@@ -110,6 +130,20 @@ impl Framing {
 }
 
 impl TextSegment {
+    /// Appends what follows from another stretch of the same part, without the deltas numbered
+    /// `after` or below. Answers by how many bytes the text grew.
+    pub(super) fn extend(&mut self, more: &Self, after: u64) -> usize {
+        let skipped = more.deltas_up_to(after);
+        let start = skipped.checked_sub(1).map_or(0, |last| more.ends[last]);
+        let before = self.text.len();
+        self.text.push_str(&more.text[start as usize..]);
+        let ends = more.ends[skipped..]
+            .iter()
+            .map(|end| u32::try_from(before).unwrap_or(u32::MAX).saturating_add(end - start));
+        self.ends.extend(ends);
+        self.text.len() - before
+    }
+
     /// Appends a delta; answers by how many bytes the text grew.
     pub(super) fn push(&mut self, delta: &str) -> usize {
         let before = self.text.len();

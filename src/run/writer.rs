@@ -4,12 +4,19 @@
 //! thousand live runs cost a handful of transactions a second. A [boundary](Urgency::Boundary) is
 //! committed at once; a checkpoint waits [`LINGER`] for others to join it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::store::{
     Store, StoreError,
@@ -19,9 +26,9 @@ use crate::store::{
 /// How long a checkpoint waits for others.
 const LINGER: Duration = Duration::from_millis(50);
 /// How long a write is tried again while the database is away.
-const RETRY_FOR: Duration = Duration::from_mins(1);
+pub(super) const RETRY_FOR: Duration = Duration::from_mins(1);
 /// The pause between two tries.
-const RETRY_EVERY: Duration = Duration::from_millis(250);
+pub(super) const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// At most so many writes in one transaction: it shall stay short.
 const GROUP: usize = 512;
 /// A run has at most one write under way, so that this bounds nothing but a burst of starts.
@@ -61,6 +68,36 @@ struct Job {
     answer: Answer,
 }
 
+/// How writing gets on, for whoever waits for its end.
+#[derive(Default)]
+pub(super) struct Progress {
+    written: AtomicU64,
+    given_up: AtomicUsize,
+    give_up: CancellationToken,
+}
+
+impl Progress {
+    /// How many groups the database has taken or refused.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whatever is not written by now is answered as unavailable.
+    pub(super) fn give_up(&self) {
+        self.give_up.cancel();
+    }
+
+    /// How many writes that were.
+    pub(super) fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// `None` when it was given up first.
+    pub(super) async fn until_given_up<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.give_up.run_until_cancelled(work).await
+    }
+}
+
 /// A handle on the writer.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -70,9 +107,12 @@ pub(super) struct Writer {
 impl Writer {
     /// The handle, and the task's future, which ends when the last handle is gone and all is
     /// written.
-    pub(super) fn new(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()>) {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        progress: Arc<Progress>,
+    ) -> (Self, impl Future<Output = ()>) {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        (Self { jobs }, work(store, queue))
+        (Self { jobs }, work(store, progress, queue))
     }
 
     /// Hands a write in. Waits only while the queue is full.
@@ -89,10 +129,10 @@ pub(super) async fn outcome(written: &mut Written) -> Result<(), WriteError> {
     written.await.unwrap_or(Err(WriteError::Unavailable))
 }
 
-async fn work(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Job>) {
+async fn work(store: Arc<dyn Store>, progress: Arc<Progress>, mut queue: mpsc::Receiver<Job>) {
     while let Some(group) = next_group(&mut queue).await {
         let started = Instant::now();
-        commit(&*store, group).await;
+        commit(&*store, &progress, group).await;
         metrics::histogram!("gateway_commit_seconds").record(started.elapsed().as_secs_f64());
     }
 }
@@ -116,10 +156,17 @@ async fn next_group(queue: &mut mpsc::Receiver<Job>) -> Option<Vec<Job>> {
     Some(group)
 }
 
-async fn commit(store: &dyn Store, group: Vec<Job>) {
+async fn commit(store: &dyn Store, progress: &Progress, group: Vec<Job>) {
     let (writes, answers): (Vec<RunWrite>, Vec<Answer>) =
         group.into_iter().map(|job| (job.write, job.answer)).unzip();
-    let outcomes = write_with_patience(store, &writes).await;
+    let written = progress.until_given_up(write_with_patience(store, &writes)).await;
+    let outcomes = if let Some(outcomes) = written {
+        progress.written.fetch_add(1, Ordering::Relaxed);
+        outcomes
+    } else {
+        progress.given_up.fetch_add(writes.len(), Ordering::Relaxed);
+        Err(StoreError::Unavailable("the process ends".into()))
+    };
     if let Err(error) = &outcomes {
         tracing::error!(error = error as &dyn std::error::Error, "runs could not be written");
     }

@@ -8,12 +8,13 @@ use super::{
     BoxError, Result, StoreError,
     record::{
         AttachmentRecord, Begun, EventChunk, IdempotencyKey, ItemRecord, ItemStatus, RunRecord,
-        RunStatus, SessionRecord, TaskRecord, ThreadRecord, ToolCallRecord, ToolCallState,
+        RunStatus, SessionRecord, StopRequest, TaskRecord, ThreadRecord, ToolCallRecord,
+        ToolCallState,
     },
     upsert::{Existing, is_visible_type},
 };
 use crate::protocol::{
-    Attachment, ItemId, ItemKind, ThreadItem, Timestamp, UserId,
+    Attachment, ItemId, ItemKind, RunId, ThreadItem, Timestamp, UserId,
     item::{AssistantMessage, Role, UserMessage},
     workflow::{StatusIndicator, Task, TaskKind},
 };
@@ -195,12 +196,21 @@ pub(super) fn run(row: &impl Columns) -> Result<RunRecord> {
         usage: row.json("usage")?,
         created_at: row.time("created_at")?,
         ended_at: row.optional_time("ended_at")?,
+        resume_point: row.optional_text("resume_point")?,
     })
 }
 
 /// The identifier of a `run` row.
 pub(super) fn run_id<T: From<Uuid>>(row: &impl Columns) -> Result<T> {
     Reader { row, table: "run" }.id("id")
+}
+
+/// Which run is asked to be stopped, and how: a `run` row's `id` and whether it `is_cancel`.
+pub(super) fn stop_request(row: &impl Columns) -> Result<(RunId, StopRequest)> {
+    let row = Reader { row, table: "run" };
+    let is_cancel = row.required("is_cancel", Columns::boolean)?;
+    let request = if is_cancel { StopRequest::Cancel } else { StopRequest::Supersede };
+    Ok((row.id("id")?, request))
 }
 
 /// A stretch of events, from the columns of `run_event`.

@@ -29,12 +29,14 @@ macro_rules! steps_of {
             3 "sessions",
             4 "tasks",
             5 "attachments",
+            6 "resume_point",
+            7 "supersede",
         )
     };
 }
 
 /// The number of the last step: a database at it, or above, is served.
-pub(super) const LATEST: i64 = 5;
+pub(super) const LATEST: i64 = 7;
 
 /// The steps for SQLite.
 pub(super) fn sqlite() -> Migrator {

@@ -38,8 +38,8 @@ use crate::protocol::{
 };
 use record::{
     AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-    NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord, ThreadPatch,
-    ThreadRecord, WriteOutcome,
+    NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch, TaskRecord,
+    ThreadPatch, ThreadRecord, WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -96,8 +96,8 @@ pub trait Store: Send + Sync + 'static {
     /// `sqlite` or `postgres`.
     fn kind(&self) -> &'static str;
 
-    /// Whether the database answers and every migration is applied.
-    async fn check(&self) -> Result<()>;
+    /// Whether the database answers and every migration is applied; the time by its clock.
+    async fn check(&self) -> Result<Timestamp>;
 
     /// Ends all connections, after what is under way.
     async fn close(&self);
@@ -199,21 +199,30 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<EventChunk>>;
 
     /// Takes over runs that a dead process left: sets a fresh lease of `owner` with a higher token
-    /// and answers them. Dead means: the lease ran out by the database's clock, or, where the
-    /// database admits one process only, the lease is not `owner`'s.
+    /// and answers them. Dead means: the lease is not `owner`'s, and, unless the database admits one
+    /// process only, it ran out by the database's clock. Nothing is taken when that clock is past
+    /// `not_after` at the moment at which it is done: if the database stood still since the caller
+    /// looked, the living could not renew their leases either.
     async fn claim_abandoned_runs(
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>>;
 
-    /// Asks the run's owner, wherever it is, to cancel it. `false` when it is not the user's or has
+    /// Asks the run's owner, wherever it is, to stop it. `false` when it is not the user's or has
     /// ended.
-    async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool>;
+    async fn request_stop(&self, user: &UserId, id: RunId, request: StopRequest) -> Result<bool>;
 
-    /// Of the given runs, those that were asked to be cancelled or are gone.
-    async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>>;
+    /// Of the given runs, those that are to be stopped. [`StopRequest::Cancel`] holds for good, and
+    /// for what is not under way any more, or gone; [`StopRequest::Supersede`] for this time by the
+    /// database's clock.
+    async fn list_stop_requests(
+        &self,
+        runs: &[RunId],
+        supersede_within: Duration,
+    ) -> Result<Vec<(RunId, StopRequest)>>;
 
     // ---- attachments ---------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ use async_stream::try_stream;
 
 use super::{
     ModelEvent, ModelStream, UpstreamError,
-    client::{Post, UpstreamClient},
+    client::{Call, UpstreamClient},
     event_source::EventReader,
 };
 
@@ -28,11 +28,11 @@ pub(super) trait Conversion: Send + 'static {
 /// Sends the request at the first poll and converts its answer.
 pub(super) fn stream(
     client: UpstreamClient,
-    post: Result<Post, UpstreamError>,
+    call: Result<Call, UpstreamError>,
     mut conversion: impl Conversion,
 ) -> ModelStream {
     Box::pin(try_stream! {
-        let mut reader = client.open(&post?).await.map_err(counted)?;
+        let mut reader = client.open(&call?).await.map_err(counted)?;
         let mut events = Vec::new();
         while !conversion.is_finished() {
             let step = step(&mut reader, &mut conversion, &mut events).await;
@@ -46,7 +46,7 @@ pub(super) fn stream(
 
 /// Counts a failed call. What the provider said of it may quote a conversation: it is logged for
 /// whoever looks for it, and nobody else.
-fn counted(error: UpstreamError) -> UpstreamError {
+pub(super) fn counted(error: UpstreamError) -> UpstreamError {
     metrics::counter!("gateway_upstream_errors_total", "code" => error.code()).increment(1);
     tracing::debug!(error.code = error.code(), error = ?error, "a model call failed");
     error
@@ -54,7 +54,7 @@ fn counted(error: UpstreamError) -> UpstreamError {
 
 /// Reads and converts one event. Closes the connection at the end of the answer, before the
 /// caller sees that end: who has the last event need not poll once more to stop the model.
-async fn step(
+pub(super) async fn step(
     reader: &mut EventReader,
     conversion: &mut impl Conversion,
     out: &mut Vec<ModelEvent>,

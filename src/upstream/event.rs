@@ -12,6 +12,11 @@ use crate::{
 /// `index` names an output item of this answer: items begin in rising order and may interleave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelEvent {
+    /// The first event of an answer that can be read again, see [`Model::reread`](super::Model::reread).
+    Begun {
+        /// The provider's name for it.
+        response_id: String,
+    },
     /// A message begins.
     MessageStarted {
         /// Which output item.

@@ -8,6 +8,7 @@
 //! **One POST, one bill.** A request is never sent again once any of its answer was used. A stream
 //! that ends without its terminal mark is [`UpstreamError::Truncated`], never success.
 
+pub mod agent_service;
 mod answer;
 pub mod chat_completions;
 pub mod client;
@@ -19,8 +20,10 @@ pub mod responses;
 
 use std::{pin::Pin, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::Stream;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 pub use event::{FinishReason, FunctionCall, HostedCall, MessagePart, ModelEvent, WebSource};
 
@@ -31,10 +34,22 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelEvent, UpstreamError>> + Send>>;
 
 /// A model that can be asked.
+#[async_trait]
 pub trait Model: Send + Sync + 'static {
     /// Sends the request and answers its events. Nothing is sent before the first poll. The last
     /// event of a good answer is [`ModelEvent::Finished`]; an error ends the stream.
     fn stream(&self, request: ModelRequest) -> ModelStream;
+
+    /// Reads the answer that [`ModelEvent::Begun`] named once more, from its beginning; it may be
+    /// under way or whole. Nothing is asked, so nothing is billed. `None` for a model whose answers
+    /// are gone with their connection.
+    fn reread(&self, response_id: &str, unwanted: CancellationToken) -> Option<ModelStream> {
+        let _ = (response_id, unwanted);
+        None
+    }
+
+    /// Waits until the provider has heard of all answers that nobody wants any more.
+    async fn settle(&self) {}
 }
 
 /// What to ask a model.
@@ -57,6 +72,9 @@ pub struct ModelRequest {
     pub safety_identifier: Option<String>,
     /// For the provider's log and ours.
     pub client_request_id: Option<String>,
+    /// The answer may outlive its connection, at a model that can do so; this is cancelled when
+    /// nobody wants it any more. Without it every answer ends with its connection.
+    pub unwanted: Option<CancellationToken>,
 }
 
 /// A part of the conversation.

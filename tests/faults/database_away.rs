@@ -1,12 +1,24 @@
 //! A database that goes away and comes back.
 
-use chatkit_gateway::demo::scripted_model::{ModelCall, ScriptedModel, Step};
+use std::{sync::Arc, time::Duration};
+
+use chatkit_gateway::{
+    demo::scripted_model::{ModelCall, ScriptedModel, Step},
+    protocol::Timestamp,
+};
 use futures_util::stream;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use std::sync::Arc;
+use tokio::{task::JoinSet, time::sleep};
 
-use crate::{gateway_process::GatewayProcess, postgres, proxy::Proxy};
+use crate::rig::{
+    Database, Findings, GatewayProcess, Invariant, Plan, RecordingModel, User,
+    gateway_process::Crash,
+    invariants::{self, Evidence},
+    postgres,
+    proxy::{Proxy, Wire},
+    settings,
+};
 
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL"]
@@ -41,6 +53,64 @@ async fn while_the_database_is_away_nothing_is_accepted_and_then_all_is_as_befor
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.text().await.unwrap().contains("hello"));
     assert_eq!(gateway.get("/api/chatkit/threads").await["data"].as_array().unwrap().len(), 1);
+}
+
+/// Late, in single bytes, not at all for a while, and then broken off. Where it broke right behind
+/// the commit of a message, nobody drives the run: it ends, and its reader is told.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_POSTGRES_URL"]
+async fn a_bad_wire_to_the_database_breaks_no_promise() {
+    let mut findings = Findings::new("bad wire to PostgreSQL");
+    let database = Database::postgres().await;
+    let (host, _) = split(&database.url);
+    let proxy = Proxy::to(host.parse().unwrap()).await;
+    let through_proxy = database.url.replace(&host, &proxy.address.to_string());
+    let model = RecordingModel::start().await;
+    let gateway = GatewayProcess::start(&through_proxy, &model.base_url()).await;
+    let users = User::all(&[&gateway.base]);
+    let before = gateway.resources_when_warm().await;
+
+    for round in 0..settings::rounds(1, 20) {
+        let begun = Timestamp::now();
+        let mut asking = JoinSet::new();
+        for number in 0..20 {
+            let user = users[number % users.len()].clone();
+            let plan = Plan::new(format!("{}/{round}.{number}", user.name), 100, 20);
+            asking.spawn(user.ask(plan));
+        }
+        let late = Wire { latency: Duration::from_millis(20), ..Wire::default() };
+        for wire in [
+            late,
+            Wire { byte_by_byte: true, ..late },
+            Wire { is_stalled: true, ..Wire::default() },
+            Wire { is_cut: true, ..Wire::default() },
+            Wire::default(),
+        ] {
+            proxy.becomes(wire);
+            sleep(Duration::from_millis(500)).await;
+        }
+        let cut = Crash::now();
+        let transcripts = asking.join_all().await;
+
+        let stored = database.look(begun).await;
+        let evidence = Evidence {
+            transcripts: &transcripts,
+            answers: &model.answers,
+            stored: &stored,
+            crashes: &[cut],
+        };
+        evidence.judge(&mut findings);
+        let broken = transcripts.iter().filter(|reader| {
+            reader.done_text().is_none() && !model.answers.to(&reader.tag).is_empty()
+        });
+        let broken = broken.map(|reader| format!("not answered: {reader:?}"));
+        findings.note(Invariant::DoneIsStored, broken.collect());
+        findings.connections(&transcripts);
+        findings.round(transcripts.len());
+    }
+    let back = invariants::resources_are_back(&gateway, &model, before).await;
+    findings.note(Invariant::ResourcesBack, back);
+    findings.finish();
 }
 
 async fn send(gateway: &GatewayProcess, method: Method, path: &str) -> reqwest::Response {

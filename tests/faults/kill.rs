@@ -5,38 +5,31 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use std::sync::Arc;
 
-use crate::{gateway_process::GatewayProcess, postgres};
-
-/// Rounds of a test; `FAULT_ROUNDS` asks for more.
-fn rounds() -> usize {
-    std::env::var("FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5)
-}
+use crate::rig::{Database, GatewayProcess, settings};
 
 #[tokio::test]
 async fn what_was_done_is_there_after_a_kill_on_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/test.db", folder.path().display());
-    kill_behind_done(&url).await;
+    kill_behind_done(&Database::sqlite()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL"]
 async fn what_was_done_is_there_after_a_kill_on_postgres() {
-    kill_behind_done(&postgres::new_database().await).await;
+    kill_behind_done(&Database::postgres().await).await;
 }
 
-async fn kill_behind_done(database_url: &str) {
+async fn kill_behind_done(database: &Database) {
     let answer = |call: Arc<ModelCall>| {
         let text = format!("answer {}", call.number);
         stream::iter([Step::text(text), Step::text(" in full")])
     };
     let model = ScriptedModel::new(answer).start().await.unwrap();
-    let mut gateway = GatewayProcess::start(database_url, &model.base_url()).await;
-    for round in 1..=rounds() {
+    let mut gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
+    for round in 1..=settings::rounds(5, 100) {
         let (thread, item) = read_until_done(&gateway).await;
         gateway.kill();
 
-        gateway = GatewayProcess::start(database_url, &model.base_url()).await;
+        gateway.restart().await;
         let kept = gateway.get(&format!("/api/chatkit/threads/{thread}")).await;
         let message = &kept["messages"][1];
         assert_eq!(message["id"], item.as_str(), "round {round}: {kept}");

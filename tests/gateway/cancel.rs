@@ -27,6 +27,23 @@ async fn stop_closes_the_models_connection_and_keeps_the_text() {
 }
 
 #[tokio::test]
+async fn stop_also_stops_a_model_that_goes_on_without_a_connection() {
+    let server = TestServer::start_with(&[("OPENAI_BACKGROUND", "true")]).await;
+    let alice = server.alice();
+    server.model.will_play([Step::text("so far"), Step::Hang]);
+    let mut stream = alice.say("hi").await;
+    stream.until_text().await;
+
+    alice.cancel(&stream.run_id).await;
+
+    server.model.running.model().wait_until(|counters| counters.closed_by_client == 1).await;
+    stream.rest().await;
+    let thread = alice.thread(&stream.thread_id).await;
+    assert_eq!(thread["messages"][1]["content"], "so far");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn stopping_twice_or_too_late_changes_nothing() {
     let server = TestServer::start().await;
     let alice = server.alice();

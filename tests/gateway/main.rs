@@ -2,7 +2,7 @@
 //! scripted model behind real HTTP.
 //!
 //! On SQLite by default; on PostgreSQL with `GATEWAY_TEST_DATABASE=postgres` and
-//! `TEST_POSTGRES_URL`.
+//! `TEST_POSTGRES_URL`. Those of `instances` need both PostgreSQL and Redis.
 
 #![expect(clippy::unwrap_used, reason = "a failure is what a test is for")]
 
@@ -16,13 +16,16 @@ mod client_tools;
 mod disconnect;
 mod hosted_tools;
 mod idempotency;
+mod instances;
 mod legacy;
 mod login;
 mod own_agent;
 mod ownership;
 mod promises;
 mod protocol_inputs;
+mod remote_agent;
 mod resume;
+mod sdk;
 mod shutdown;
 mod streaming;
 mod threads;

@@ -135,6 +135,7 @@ pub(crate) fn heartbeat((run_id, thread_id): (RunId, ThreadId)) -> RunWrite {
         removed: Vec::new(),
         tool_calls: Vec::new(),
         thread: ThreadPatch::default(),
+        resume_point: None,
         end: None,
         now: at(20),
     }

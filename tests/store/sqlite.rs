@@ -114,8 +114,9 @@ async fn runs_of_another_owner_are_abandoned_whatever_their_lease_says() {
     write(store, checkpoint).await;
     let lease = Duration::from_secs(15);
 
-    let own = store.claim_abandoned_runs(OWNER, lease, 10).await.unwrap();
-    let of_the_dead = store.claim_abandoned_runs("instance-2", lease, 10).await.unwrap();
+    let soon = store.check().await.unwrap().plus(lease);
+    let own = store.claim_abandoned_runs(OWNER, lease, soon, 10).await.unwrap();
+    let of_the_dead = store.claim_abandoned_runs("instance-2", lease, soon, 10).await.unwrap();
 
     assert_eq!(own, []);
     let claimed: Vec<RunId> = of_the_dead.iter().map(|run| run.id).collect();

@@ -61,6 +61,11 @@ impl Server {
         self.shared.requests.lock().unwrap()[0].clone()
     }
 
+    /// Head and body of all requests, in the order in which they came.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
     /// Waits until a client closed a connection in `AwaitClose`.
     pub(crate) async fn client_closed(&self) {
         let closed = timeout(Duration::from_secs(5), self.shared.closed.notified()).await;

@@ -108,7 +108,7 @@ impl Bridge {
 
     /// The item of a call that the page is to make: the last of its run.
     pub fn client_call(
-        &self,
+        &mut self,
         call_id: String,
         name: String,
         arguments: Map<String, Value>,
@@ -116,7 +116,7 @@ impl Bridge {
         let status = ClientToolStatus::Pending;
         let call = ClientToolCall { status, call_id, name, arguments, output: None };
         ThreadItem {
-            id: ItemId::new(),
+            id: self.ids.next(),
             thread_id: self.thread_id,
             created_at: (self.clock)(),
             kind: ItemKind::ClientToolCall(call),

@@ -27,7 +27,7 @@ impl Bridge {
     pub(super) fn draw(&mut self, event: ModelEvent, out: &mut Vec<ThreadEvent>) {
         match event {
             ModelEvent::ImageStarted { index } => {
-                let open = OpenImage { id: ItemId::new(), created_at: (self.clock)() };
+                let open = OpenImage { id: self.ids.next(), created_at: (self.clock)() };
                 self.images.insert(index, open);
                 out.push(ThreadEvent::ItemAdded { item: self.image_item(open, None) });
             }

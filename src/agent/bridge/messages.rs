@@ -24,7 +24,7 @@ impl Bridge {
     pub(super) fn start_message(&mut self, index: usize, out: &mut Vec<ThreadEvent>) {
         self.end_workflow(out);
         let message = OpenMessage {
-            id: ItemId::new(),
+            id: self.ids.next(),
             created_at: (self.clock)(),
             annotations: BTreeMap::new(),
         };

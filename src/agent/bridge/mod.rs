@@ -5,6 +5,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `ids` | what the items are called |
 //! | `messages` | text, citations, refusals |
 //! | `workflow` | thoughts and tasks, and the workflow that an earlier run left open |
 //! | `calls` | calls of the gateway's tools, what they show, calls of the page's tools |
@@ -13,6 +14,7 @@
 
 mod calls;
 pub(super) mod hosted;
+mod ids;
 mod images;
 mod messages;
 mod workflow;
@@ -24,12 +26,15 @@ use crate::{
     upstream::ModelEvent,
 };
 
-use self::{images::OpenImage, messages::OpenMessage, workflow::OpenWorkflow};
+pub use self::ids::ItemIds;
+pub(super) use self::workflow::OpenWorkflow;
+use self::{images::OpenImage, messages::OpenMessage};
 
 /// The state of one run.
 pub struct Bridge {
     thread_id: ThreadId,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ids: ItemIds,
     /// How many drafts an image is expected to have.
     partial_images: Option<u32>,
     /// Messages of the model call under way, by output index.
@@ -55,6 +60,7 @@ impl Bridge {
         Self {
             thread_id,
             clock,
+            ids: ItemIds::default(),
             partial_images: None,
             messages: BTreeMap::new(),
             images: BTreeMap::new(),
@@ -72,6 +78,18 @@ impl Bridge {
     pub fn with_partial_images(mut self, expected: Option<u32>) -> Self {
         self.partial_images = expected;
         self
+    }
+
+    /// Calls the items as they are called in this run.
+    #[must_use]
+    pub fn with_ids(mut self, ids: ItemIds) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// A model turn begins. What was held back of the last one is out by now.
+    pub(super) fn begin_turn(&mut self, turn: u32) {
+        self.ids.begin_turn(turn);
     }
 
     /// Takes what the model says; appends what happens in the thread.
@@ -102,7 +120,9 @@ impl Bridge {
             image @ (ModelEvent::ImageStarted { .. }
             | ModelEvent::ImagePartial { .. }
             | ModelEvent::ImageDone { .. }) => self.draw(image, out),
-            ModelEvent::ReasoningDone { .. } | ModelEvent::FunctionCall { .. } => {}
+            ModelEvent::Begun { .. }
+            | ModelEvent::ReasoningDone { .. }
+            | ModelEvent::FunctionCall { .. } => {}
             ModelEvent::Finished { .. } => {
                 self.messages.clear();
                 self.images.clear();

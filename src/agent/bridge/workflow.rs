@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     protocol::{
         ItemId, ItemKind, ItemUpdate, Task, ThreadEvent, ThreadId, ThreadItem, Timestamp, Workflow,
@@ -13,9 +15,9 @@ use crate::{
 
 use super::Bridge;
 
-/// A workflow that goes on.
-#[derive(Clone)]
-pub(super) struct OpenWorkflow {
+/// A workflow that goes on. Written down between two model turns, see [`Bridge::open_workflow_now`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::agent) struct OpenWorkflow {
     pub(super) id: ItemId,
     thread_id: ThreadId,
     created_at: Timestamp,
@@ -26,7 +28,8 @@ pub(super) struct OpenWorkflow {
     pub(super) is_resumed: bool,
     /// The summary part of the reasoning under way that is streamed, and its task's place.
     streamed_thought: Option<(usize, usize, usize)>,
-    /// The places of the tasks that tools added.
+    /// The places of the tasks that tools added. Their names are this process's.
+    #[serde(skip)]
     shown_tasks: BTreeMap<ShownTask, usize>,
 }
 
@@ -58,6 +61,16 @@ impl Bridge {
         }
     }
 
+    /// The workflow that is open between two model turns.
+    pub(in crate::agent) fn open_workflow_now(&self) -> Option<&OpenWorkflow> {
+        self.workflow.as_ref()
+    }
+
+    /// Goes on with a workflow of this very run, as another process wrote it down.
+    pub(in crate::agent) fn restore_workflow(&mut self, workflow: Option<OpenWorkflow>) {
+        self.workflow = workflow;
+    }
+
     /// The workflow that is open, begun and announced if there is none.
     pub(super) fn open_workflow(
         &mut self,
@@ -75,7 +88,7 @@ impl Bridge {
 
     fn new_workflow(&mut self, workflow: Workflow) -> OpenWorkflow {
         OpenWorkflow {
-            id: ItemId::new(),
+            id: self.ids.next(),
             thread_id: self.thread_id,
             created_at: (self.clock)(),
             workflow,

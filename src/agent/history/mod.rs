@@ -6,10 +6,12 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `budget` | how much of it all |
 //! | `calls` | where the calls of tools stand |
 //! | `images` | which images are sent |
 //! | `user_message` | what the user wrote, with attachments, quotation and tags |
 
+mod budget;
 mod calls;
 mod images;
 mod user_message;
@@ -27,6 +29,7 @@ use crate::{
 };
 
 use self::calls::Calls;
+pub(super) use self::{budget::newest_within, calls::UNKNOWN_OUTCOME};
 
 /// The history as the model is to see it.
 pub fn model_input(history: &History) -> Vec<InputItem> {

@@ -11,6 +11,7 @@
 //!                        later it revokes the session, as any older token does at once
 //! ```
 
+mod announced;
 mod keys;
 mod refresh;
 mod revocations;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use announced::AnnouncedSessions;
 pub use keys::SessionKeys;
 pub use revocations::REVOCATION_POLL;
 pub(super) use revocations::Revocations;

@@ -49,7 +49,7 @@ impl Revocations {
         state.revoked.contains_key(sid)
     }
 
-    pub(super) fn insert(&self, sid: &str) {
+    pub(in crate::auth) fn insert(&self, sid: &str) {
         let now = self.clock.now();
         self.write(|state| state.revoked.insert(sid.into(), now));
     }

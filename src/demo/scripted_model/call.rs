@@ -79,6 +79,11 @@ impl ModelCall {
         Ok(call)
     }
 
+    /// Whether the answer goes on when its reader leaves.
+    pub fn is_background(&self) -> bool {
+        self.dialect == Dialect::Responses && self.body["background"] == true
+    }
+
     /// What the user said last, its text parts joined by newlines; empty when there is none.
     pub fn last_user_text(&self) -> String {
         self.input.iter().rev().find_map(user_text).unwrap_or_default()

@@ -10,6 +10,9 @@
 //! which real servers fail. The frames around them are OpenAI's: event order, sequence numbers,
 //! terminal event, usage. Both routes answer streams and, without `"stream": true`, plain JSON.
 //!
+//! A response that was asked for with `"background": true` goes on when its reader leaves, and is
+//! read again by `GET /v1/responses/{id}?stream=true&starting_after=N`.
+//!
 //! It promises:
 //!
 //! - **What is sent together arrives together.** Steps with no pause between them leave in one
@@ -34,6 +37,7 @@
 //! # Ok(()) }
 //! ```
 
+mod background;
 mod body;
 mod call;
 mod chat;

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Dialect, ModelCall, Script, Step,
+    background::{Kept, KeptResponse},
     body::ScriptBody,
     observe::Observer,
+    responses::ResponsesWire,
     script::error_body,
     whole::{Whole, play_whole},
     wire::{fresh_id, wire_for},
@@ -30,6 +33,7 @@ const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Shared {
     pub(super) script: Box<dyn Script>,
     pub(super) observer: Arc<Observer>,
+    pub(super) kept: Kept,
 }
 
 /// On a response: it must not be sent, the connection is closed instead.
@@ -40,6 +44,8 @@ pub(super) struct CloseUnanswered;
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/responses", post(create_response))
+        .route("/v1/responses/{id}", get(read_response))
+        .route("/v1/responses/{id}/cancel", post(cancel_response))
         .route("/v1/chat/completions", post(create_chat_completion))
         .route("/v1/models", get(list_models))
         .fallback(unknown_route)
@@ -53,6 +59,39 @@ async fn create_response(
     body: Bytes,
 ) -> Response {
     answer(&shared, Dialect::Responses, headers, &body).await
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    #[serde(default)]
+    stream: bool,
+    starting_after: Option<usize>,
+}
+
+async fn read_response(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Query(reading): Query<Reading>,
+) -> Response {
+    let Some(response) = shared.kept.find(&id) else { return unknown_response(&id) };
+    if !reading.stream {
+        let message = "this server knows only streams of kept responses: add stream=true";
+        return refusal(StatusCode::BAD_REQUEST, "invalid_request", message);
+    }
+    kept_response(&response, reading.starting_after.map_or(0, |number| number + 1))
+}
+
+async fn cancel_response(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let Some(response) = shared.kept.find(&id) else { return unknown_response(&id) };
+    response.cancel();
+    json_response(
+        StatusCode::OK,
+        &json!({ "id": id, "object": "response", "status": "cancelled", "background": true }),
+    )
+}
+
+fn unknown_response(id: &str) -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", &format!("Response with id '{id}' not found."))
 }
 
 async fn create_chat_completion(
@@ -90,6 +129,12 @@ async fn answer(shared: &Shared, dialect: Dialect, headers: HeaderMap, body: &[u
             guard.played();
             unanswered()
         }
+        first if call.stream && call.is_background() => {
+            let wire = ResponsesWire::new(&call);
+            let id = wire.response_id();
+            let body = ScriptBody::new(Box::new(wire), first, steps, guard);
+            kept_response(&shared.kept.begin(id, body), 0)
+        }
         first if call.stream => {
             stream_response(ScriptBody::new(wire_for(&call), first, steps, guard))
         }
@@ -102,12 +147,20 @@ async fn answer(shared: &Shared, dialect: Dialect, headers: HeaderMap, body: &[u
 }
 
 fn stream_response(body: ScriptBody) -> Response {
+    events_response(Body::new(body))
+}
+
+fn kept_response(response: &Arc<KeptResponse>, first: usize) -> Response {
+    events_response(Body::from_stream(response.clone().read(first)))
+}
+
+fn events_response(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (REQUEST_ID, request_id()),
     ];
-    (headers, Body::new(body)).into_response()
+    (headers, body).into_response()
 }
 
 fn whole_response(whole: Whole) -> Response {

@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 
 use super::{
     Counters, RecordedCall, Script,
+    background::Kept,
     observe::{ConnectionGuard, Observer},
     routes::{self, CloseUnanswered, Shared},
 };
@@ -31,7 +32,8 @@ impl ScriptedModel {
     /// A model that follows this script.
     pub fn new(script: impl Script) -> Self {
         let observer = Arc::new(Observer::default());
-        Self { shared: Arc::new(Shared { script: Box::new(script), observer }) }
+        let kept = Kept::default();
+        Self { shared: Arc::new(Shared { script: Box::new(script), observer, kept }) }
     }
 
     /// Serves until `shutdown` is ready, then closes all connections at once: a script may go on

@@ -15,13 +15,16 @@ use crate::{
 };
 
 pub(super) async fn begin_run(store: &PostgresStore, run: NewRun) -> Result<Begun> {
-    store
+    let place = store.admission.enter().await?;
+    // The place goes along with the answer, so that it is kept until after the commit.
+    let (begun, _place) = store
         .transactions
         .run_if(
-            move |connection| Box::pin(begin(connection, run)),
-            |begun| matches!(begun, Begun::Started(_)),
+            move |connection| Box::pin(async move { Ok((begin(connection, run).await?, place)) }),
+            |(begun, _place)| matches!(begun, Begun::Started(_)),
         )
-        .await
+        .await?;
+    Ok(begun)
 }
 
 /// Only [`Begun::Started`] is committed, so that a step may write before a later one refuses.

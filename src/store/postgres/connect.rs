@@ -3,15 +3,30 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions, Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
+    types::time::OffsetDateTime,
 };
 
-use super::{PostgresStore, transaction::Transactions};
-use crate::store::{OpenError, OpenOptions, Result, StoreError, migrations};
+use super::{PostgresStore, admission::Admission, transaction::Transactions};
+use crate::{
+    protocol::Timestamp,
+    store::{OpenError, OpenOptions, Result, StoreError, migrations},
+};
 
 /// How long a caller waits for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that are kept open. To open one takes milliseconds, and hundreds of them while a server
+/// is in trouble: a checkpoint should not wait for that.
+const WARM: u32 = 4;
+
+/// Connections for what runs write. One task writes for all of them; the second is for a
+/// take-over, and for when the first has just broken.
+const FOR_RUNS: u32 = 2;
+
+/// With fewer connections than these, everything shares them.
+const FEW: u32 = 4;
 
 /// Limits kept by the server, so that nothing of ours can hold a lock for long, whatever becomes of
 /// this process. Every statement here takes milliseconds; these are for a server in trouble.
@@ -28,14 +43,30 @@ impl PostgresStore {
             .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
             .application_name("chatkit-gateway");
         migrate(&server).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(server.clone().options(SERVER_LIMITS))
-            .await
-            .map_err(|error| unreachable(&server, error))?;
-        Ok(Self { transactions: Transactions::new(pool.clone()), pool })
+        let for_runs = if options.max_connections < FEW { 0 } else { FOR_RUNS };
+        let general = options.max_connections - for_runs;
+        let pool = connect(&server, general, WARM).await?;
+        let run_pool = match for_runs {
+            0 => pool.clone(),
+            connections => connect(&server, connections, connections).await?,
+        };
+        Ok(Self {
+            transactions: Transactions::new(pool.clone()),
+            run_transactions: Transactions::new(run_pool),
+            admission: Admission::new(general, ACQUIRE_TIMEOUT),
+            pool,
+        })
     }
+}
+
+async fn connect(server: &PgConnectOptions, most: u32, warm: u32) -> Result<PgPool, OpenError> {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .min_connections(warm.min(most))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(server.clone().options(SERVER_LIMITS))
+        .await
+        .map_err(|error| unreachable(server, error))
 }
 
 /// On a connection of its own, without the limits: a migration may take long, and the instances
@@ -53,22 +84,25 @@ async fn migrate(server: &PgConnectOptions) -> Result<(), OpenError> {
     outcome.map_err(OpenError::from)
 }
 
-/// Whether the server answers and has every migration.
-pub(super) async fn check(store: &PostgresStore) -> Result<()> {
-    let latest: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&store.pool)
-            .await?;
+/// Whether the server answers and has every migration; its time.
+pub(super) async fn check(store: &PostgresStore) -> Result<Timestamp> {
+    let (latest, now): (Option<i64>, OffsetDateTime) = sqlx::query_as(
+        "SELECT max(version), clock_timestamp() FROM _sqlx_migrations WHERE success",
+    )
+    .fetch_one(&store.pool)
+    .await?;
     if latest.unwrap_or_default() < migrations::LATEST {
         return Err(StoreError::Refused("the database lacks migrations".into()));
     }
-    Ok(())
+    Ok(now.into())
 }
 
 /// Ends the transactions first, for they need the pool.
 pub(super) async fn close(store: &PostgresStore) {
+    store.run_transactions.finish().await;
+    store.transactions.finish().await;
+    store.run_transactions.close().await;
     store.transactions.close().await;
-    store.pool.close().await;
 }
 
 /// Names the server without what the URL says about the login.

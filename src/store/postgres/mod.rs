@@ -4,7 +4,11 @@
 //! (see `transaction`). Whoever locks rows of several tables locks `idempotency_key` first, then
 //! `conversation`, then `run`, and rows of one table by id: so no two transactions wait for each
 //! other.
+//!
+//! Runs that were accepted go before new ones: their writes have connections of their own, and
+//! beginning runs may take no more than half of the others (see `admission`).
 
+mod admission;
 mod attachments;
 mod begin;
 mod connect;
@@ -30,20 +34,24 @@ use super::{
     decode::Columns,
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-        NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord,
-        ThreadPatch, ThreadRecord, WriteOutcome,
+        NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
+        TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
     AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
     request::FeedbackKind,
 };
+use admission::Admission;
 use transaction::Transactions;
 
 /// A PostgreSQL database.
 pub struct PostgresStore {
     pool: PgPool,
     transactions: Transactions,
+    /// For what runs write: checkpoints are heartbeats, and late ones lose the run.
+    run_transactions: Transactions,
+    admission: Admission,
 }
 
 impl Columns for PgRow {
@@ -78,7 +86,7 @@ impl Store for PostgresStore {
         "postgres"
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Timestamp> {
         connect::check(self).await
     }
 
@@ -179,17 +187,22 @@ impl Store for PostgresStore {
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>> {
-        runs::claim_abandoned(self, owner, lease, limit).await
+        runs::claim_abandoned(self, owner, lease, not_after, limit).await
     }
 
-    async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool> {
-        runs::request_cancel(self, user, id).await
+    async fn request_stop(&self, user: &UserId, id: RunId, request: StopRequest) -> Result<bool> {
+        runs::request_stop(self, user, id, request).await
     }
 
-    async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>> {
-        runs::list_cancel_requests(self, runs).await
+    async fn list_stop_requests(
+        &self,
+        runs: &[RunId],
+        supersede_within: Duration,
+    ) -> Result<Vec<(RunId, StopRequest)>> {
+        runs::list_stop_requests(self, runs, supersede_within).await
     }
 
     async fn insert_attachment(&self, attachment: AttachmentRecord) -> Result<()> {

@@ -22,7 +22,7 @@ pub(super) async fn write(
 
 async fn write_slice(store: &PostgresStore, slice: Slice) -> Result<Vec<WriteOutcome>> {
     store
-        .transactions
+        .run_transactions
         .run(move |connection| {
             Box::pin(async move {
                 let writes = slice.writes();
@@ -98,11 +98,16 @@ async fn renew(connection: &mut PgConnection, wave: &[Placed<'_>]) -> Result<Has
             status = given.status,
             error = given.error::json,
             usage = given.usage::json,
-            ended_at = given.ended_at
+            ended_at = given.ended_at,
+            resume_point = CASE
+                WHEN given.ended_at IS NULL THEN coalesce(given.resume_point, run.resume_point)
+            END
         FROM unnest(
             $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[],
-            $5::text[], $6::text[], $7::text[], $8::timestamptz[]
-        ) AS given (id, conversation_id, token, ttl, status, error, usage, ended_at)
+            $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[]
+        ) AS given (
+            id, conversation_id, token, ttl, status, error, usage, ended_at, resume_point
+        )
         WHERE run.id = given.id
             AND run.conversation_id = given.conversation_id
             AND run.lease_token = given.token
@@ -125,6 +130,7 @@ async fn renew(connection: &mut PgConnection, wave: &[Placed<'_>]) -> Result<Has
             .collect::<Vec<_>>(),
     )
     .bind(column(wave, |write| write.end.as_ref().map(|_| OffsetDateTime::from(write.now))))
+    .bind(column(wave, |write| encode::optional_text(write.resume_point.clone())))
     .fetch_all(connection)
     .await?;
     rows.iter().map(decode::run_id).collect()

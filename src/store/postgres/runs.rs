@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use sqlx::types::time::OffsetDateTime;
+
 use super::PostgresStore;
 use crate::{
-    protocol::{RunId, UserId},
+    protocol::{RunId, Timestamp, UserId},
     store::{
         Result, decode, encode,
-        record::{EventChunk, RunRecord},
+        record::{EventChunk, RunRecord, StopRequest},
     },
 };
 
@@ -26,7 +28,8 @@ pub(super) async fn find(
             error::text AS error,
             usage::text AS usage,
             created_at,
-            ended_at
+            ended_at,
+            resume_point
         FROM run
         WHERE id = $1
             AND user_id = $2",
@@ -63,11 +66,13 @@ pub(super) async fn list_events(
 }
 
 /// Dead is whose lease ran out by the database's clock. Instances that sweep at once take different
-/// runs: each skips what another has locked.
+/// runs: each skips what another has locked. `clock_timestamp()` goes on within a transaction,
+/// `now()` does not: a lease counts as it was when the transaction began.
 pub(super) async fn claim_abandoned(
     store: &PostgresStore,
     owner: &str,
     lease: Duration,
+    not_after: Timestamp,
     limit: usize,
 ) -> Result<Vec<RunRecord>> {
     let owner = owner.to_owned();
@@ -81,8 +86,10 @@ pub(super) async fn claim_abandoned(
                         FROM run
                         WHERE status IN ('queued', 'running')
                             AND lease_until < now()
+                            AND lease_owner <> $1
+                            AND clock_timestamp() <= $3
                         ORDER BY created_at, id
-                        LIMIT $3
+                        LIMIT $4
                         FOR UPDATE SKIP LOCKED
                     )
                     UPDATE run
@@ -100,10 +107,12 @@ pub(super) async fn claim_abandoned(
                         error::text AS error,
                         usage::text AS usage,
                         created_at,
-                        ended_at",
+                        ended_at,
+                        resume_point",
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))
+                .bind(OffsetDateTime::from(not_after))
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(connection)
                 .await?;
@@ -113,49 +122,70 @@ pub(super) async fn claim_abandoned(
         .await
 }
 
-pub(super) async fn request_cancel(
+pub(super) async fn request_stop(
     store: &PostgresStore,
     user: &UserId,
     id: RunId,
+    request: StopRequest,
 ) -> Result<bool> {
     let user = user.clone();
+    let statement = match request {
+        StopRequest::Cancel => {
+            "UPDATE run
+            SET cancel_requested_at = coalesce(cancel_requested_at, now())
+            WHERE id = $1
+                AND user_id = $2
+                AND status IN ('queued', 'running')"
+        }
+        StopRequest::Supersede => {
+            "UPDATE run
+            SET supersede_requested_at = now()
+            WHERE id = $1
+                AND user_id = $2
+                AND status IN ('queued', 'running')"
+        }
+    };
     store
         .transactions
         .run(move |connection| {
             Box::pin(async move {
-                let asked = sqlx::query(
-                    "UPDATE run
-                    SET cancel_requested_at = coalesce(
-                        cancel_requested_at,
-                        now()
-                    )
-                    WHERE id = $1
-                        AND user_id = $2
-                        AND status IN ('queued', 'running')",
-                )
-                .bind(id.as_uuid())
-                .bind(user.as_str())
-                .execute(connection)
-                .await?;
+                let asked = sqlx::query(statement)
+                    .bind(id.as_uuid())
+                    .bind(user.as_str())
+                    .execute(connection)
+                    .await?;
                 Ok(asked.rows_affected() == 1)
             })
         })
         .await
 }
 
-pub(super) async fn list_cancel_requests(
+/// Asked all the time and mostly for nothing: the few runs that are under way are gone through, by
+/// the index that holds only them, however many have ended. `MATERIALIZED`, since PostgreSQL takes
+/// the array for one of ten and would look up each of a thousand by itself.
+pub(super) async fn list_stop_requests(
     store: &PostgresStore,
     runs: &[RunId],
-) -> Result<Vec<RunId>> {
+    supersede_within: Duration,
+) -> Result<Vec<(RunId, StopRequest)>> {
     let rows = sqlx::query(
-        "SELECT asked.id
+        "WITH active AS MATERIALIZED (
+            SELECT id, cancel_requested_at, supersede_requested_at
+            FROM run
+            WHERE status IN ('queued', 'running')
+        )
+        SELECT
+            asked.id,
+            active.id IS NULL OR active.cancel_requested_at IS NOT NULL AS is_cancel
         FROM unnest($1::uuid[]) AS asked (id)
-        LEFT JOIN run AS r ON r.id = asked.id
-        WHERE r.id IS NULL
-            OR r.cancel_requested_at IS NOT NULL",
+        LEFT JOIN active ON active.id = asked.id
+        WHERE active.id IS NULL
+            OR active.cancel_requested_at IS NOT NULL
+            OR active.supersede_requested_at > now() - $2 * interval '1 microsecond'",
     )
     .bind(runs.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+    .bind(encode::micros(supersede_within))
     .fetch_all(&store.pool)
     .await?;
-    rows.iter().map(decode::run_id).collect()
+    rows.iter().map(decode::stop_request).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! SQLx can return a connection to the pool with a transaction open when the future that began it
 //! is dropped. Here nobody can drop it: a caller that goes away leaves a task that commits or rolls
-//! back, and [`Transactions::close`] waits for it.
+//! back, and [`Transactions::finish`] waits for it.
 
 use futures_util::future::BoxFuture;
 use sqlx::{PgConnection, PgPool};
@@ -47,9 +47,14 @@ impl Transactions {
     }
 
     /// Waits for the transactions under way.
-    pub(super) async fn close(&self) {
+    pub(super) async fn finish(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Closes the connections.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
     }
 }
 

@@ -13,7 +13,8 @@ pub use acceptance::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunThread};
 pub use attachment::AttachmentRecord;
 pub use item::{History, ItemRecord, ItemStatus, ItemWrite};
 pub use run::{
-    EventChunk, Lease, RunEnd, RunError, RunRecord, RunStatus, RunWrite, Usage, WriteOutcome,
+    EventChunk, Lease, RunEnd, RunError, RunRecord, RunStatus, RunWrite, StopRequest, Usage,
+    WriteOutcome,
 };
 pub use session::SessionRecord;
 pub use task::{NewTask, TaskFilter, TaskPatch, TaskRecord};

@@ -58,6 +58,15 @@ impl RunStatus {
     }
 }
 
+/// What a process asks of the one that drives a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopRequest {
+    /// The user pressed Stop, or the run is not under way any more.
+    Cancel,
+    /// The user wrote something new: to give it up if nobody watches it.
+    Supersede,
+}
+
 /// The right to write for a run, held by one process for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -123,6 +132,8 @@ pub struct RunRecord {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Where another process can go on with it, in the engine's own encoding; gone with its end.
+    pub resume_point: Option<String>,
 }
 
 /// A stretch of a run's events as stored: numbers `first_seq` to `last_seq`, without gap.
@@ -166,6 +177,8 @@ pub struct RunWrite {
     pub tool_calls: Vec<ToolCallRecord>,
     /// What changed in the thread.
     pub thread: ThreadPatch,
+    /// Where another process can go on from now on; the last one stays when there is none.
+    pub resume_point: Option<String>,
     /// The end.
     pub end: Option<RunEnd>,
     /// The time of the write: `ended_at` of the run, `updated_at` of the thread when items change.
@@ -196,6 +209,7 @@ impl RunWrite {
             removed: Vec::new(),
             tool_calls: Vec::new(),
             thread: ThreadPatch::default(),
+            resume_point: None,
             end: None,
             now: Timestamp::now(),
         }

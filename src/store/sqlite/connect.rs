@@ -12,7 +12,10 @@ use sqlx::{
 };
 
 use super::{SqliteStore, writer::Writer};
-use crate::store::{OpenError, OpenOptions, Result, StoreError, migrations};
+use crate::{
+    protocol::Timestamp,
+    store::{OpenError, OpenOptions, Result, StoreError, migrations},
+};
 
 /// How long a reader waits for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,19 +52,22 @@ impl SqliteStore {
     }
 }
 
-/// Whether the file answers and has every migration.
-pub(super) async fn check(store: &SqliteStore) -> Result<()> {
-    let latest: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&store.readers)
-            .await?;
+/// Whether the file answers and has every migration; the time.
+pub(super) async fn check(store: &SqliteStore) -> Result<Timestamp> {
+    let (latest, now): (Option<i64>, i64) = sqlx::query_as(
+        "SELECT max(version), CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+        FROM _sqlx_migrations
+        WHERE success",
+    )
+    .fetch_one(&store.readers)
+    .await?;
     if latest.unwrap_or_default() < migrations::LATEST {
         return Err(StoreError::Refused("the database lacks migrations".into()));
     }
     if store.writer.is_closed() {
         return Err(StoreError::Unavailable("the writer has ended".into()));
     }
-    Ok(())
+    Ok(Timestamp::from_micros(now))
 }
 
 /// Ends the readers first: SQLite can only fold the log into the file once nobody reads from it.

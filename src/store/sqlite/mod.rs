@@ -30,8 +30,8 @@ use super::{
     decode::Columns,
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-        NewThread, RunRecord, RunWrite, SessionRecord, TaskFilter, TaskPatch, TaskRecord,
-        ThreadPatch, ThreadRecord, WriteOutcome,
+        NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
+        TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -106,7 +106,7 @@ impl Store for SqliteStore {
         "sqlite"
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Timestamp> {
         connect::check(self).await
     }
 
@@ -207,17 +207,22 @@ impl Store for SqliteStore {
         &self,
         owner: &str,
         lease: Duration,
+        not_after: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunRecord>> {
-        runs::claim_abandoned(self, owner, lease, limit).await
+        runs::claim_abandoned(self, owner, lease, not_after, limit).await
     }
 
-    async fn request_cancel(&self, user: &UserId, id: RunId) -> Result<bool> {
-        runs::request_cancel(self, user, id).await
+    async fn request_stop(&self, user: &UserId, id: RunId, request: StopRequest) -> Result<bool> {
+        runs::request_stop(self, user, id, request).await
     }
 
-    async fn list_cancel_requests(&self, runs: &[RunId]) -> Result<Vec<RunId>> {
-        runs::list_cancel_requests(self, runs).await
+    async fn list_stop_requests(
+        &self,
+        runs: &[RunId],
+        supersede_within: Duration,
+    ) -> Result<Vec<(RunId, StopRequest)>> {
+        runs::list_stop_requests(self, runs, supersede_within).await
     }
 
     async fn insert_attachment(&self, attachment: AttachmentRecord) -> Result<()> {

@@ -73,6 +73,7 @@ struct Renewal {
     error: Option<String>,
     usage: Option<String>,
     ended_at: Option<i64>,
+    resume_point: Option<String>,
 }
 
 impl Renewal {
@@ -87,6 +88,7 @@ impl Renewal {
             error: end.and_then(|end| encode::optional_json(end.error.as_ref())),
             usage: end.and_then(|end| encode::optional_json(end.usage.as_ref())),
             ended_at: end.map(|_| write.now.as_micros()),
+            resume_point: encode::optional_text(write.resume_point.clone()),
         }
     }
 }
@@ -101,7 +103,11 @@ async fn renew(connection: &mut SqliteConnection, wave: &[Placed<'_>]) -> Result
             status = given.value ->> 'status',
             error = given.value ->> 'error',
             usage = given.value ->> 'usage',
-            ended_at = given.value ->> 'ended_at'
+            ended_at = given.value ->> 'ended_at',
+            resume_point = CASE
+                WHEN given.value ->> 'ended_at' IS NULL
+                THEN coalesce(given.value ->> 'resume_point', run.resume_point)
+            END
         FROM json_each(?1) AS given
         WHERE run.id = (given.value ->> 'id')
             AND run.conversation_id = (given.value ->> 'conversation_id')

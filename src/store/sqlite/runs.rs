@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Key, SqliteStore, key_list};
 use crate::{
-    protocol::{RunId, UserId},
+    protocol::{RunId, Timestamp, UserId},
     store::{
         Result, decode, encode,
-        record::{EventChunk, RunRecord},
+        record::{EventChunk, RunRecord, StopRequest},
     },
 };
 
@@ -26,7 +26,8 @@ pub(super) async fn find(
             error,
             usage,
             created_at,
-            ended_at
+            ended_at,
+            resume_point
         FROM run
         WHERE id = ?1
             AND user_id = ?2",
@@ -67,6 +68,7 @@ pub(super) async fn claim_abandoned(
     store: &SqliteStore,
     owner: &str,
     lease: Duration,
+    not_after: Timestamp,
     limit: usize,
 ) -> Result<Vec<RunRecord>> {
     let owner = owner.to_owned();
@@ -84,8 +86,9 @@ pub(super) async fn claim_abandoned(
                         FROM run
                         WHERE status IN ('queued', 'running')
                             AND lease_owner <> ?1
+                            AND CAST(unixepoch('subsec') * 1000000 AS INTEGER) <= ?3
                         ORDER BY created_at, id
-                        LIMIT ?3
+                        LIMIT ?4
                     )
                     RETURNING
                         id,
@@ -96,10 +99,12 @@ pub(super) async fn claim_abandoned(
                         error,
                         usage,
                         created_at,
-                        ended_at",
+                        ended_at,
+                        resume_point",
                 )
                 .bind(owner)
                 .bind(encode::micros(lease))
+                .bind(not_after.as_micros())
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(connection)
                 .await?;
@@ -109,45 +114,68 @@ pub(super) async fn claim_abandoned(
         .await
 }
 
-pub(super) async fn request_cancel(store: &SqliteStore, user: &UserId, id: RunId) -> Result<bool> {
+pub(super) async fn request_stop(
+    store: &SqliteStore,
+    user: &UserId,
+    id: RunId,
+    request: StopRequest,
+) -> Result<bool> {
     let user = user.clone();
+    let statement = match request {
+        StopRequest::Cancel => {
+            "UPDATE run
+            SET cancel_requested_at = coalesce(
+                cancel_requested_at,
+                CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+            )
+            WHERE id = ?1
+                AND user_id = ?2
+                AND status IN ('queued', 'running')"
+        }
+        StopRequest::Supersede => {
+            "UPDATE run
+            SET supersede_requested_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+            WHERE id = ?1
+                AND user_id = ?2
+                AND status IN ('queued', 'running')"
+        }
+    };
     store
         .writer
         .write(move |connection| {
             Box::pin(async move {
-                let asked = sqlx::query(
-                    "UPDATE run
-                    SET cancel_requested_at = coalesce(
-                        cancel_requested_at,
-                        CAST(unixepoch('subsec') * 1000000 AS INTEGER)
-                    )
-                    WHERE id = ?1
-                        AND user_id = ?2
-                        AND status IN ('queued', 'running')",
-                )
-                .bind(id.key())
-                .bind(user.as_str())
-                .execute(connection)
-                .await?;
+                let asked = sqlx::query(statement)
+                    .bind(id.key())
+                    .bind(user.as_str())
+                    .execute(connection)
+                    .await?;
                 Ok(asked.rows_affected() == 1)
             })
         })
         .await
 }
 
-pub(super) async fn list_cancel_requests(
+pub(super) async fn list_stop_requests(
     store: &SqliteStore,
     runs: &[RunId],
-) -> Result<Vec<RunId>> {
+    supersede_within: Duration,
+) -> Result<Vec<(RunId, StopRequest)>> {
     let rows = sqlx::query(
-        "SELECT asked.value AS id
+        "SELECT
+            asked.value AS id,
+            r.id IS NULL OR r.cancel_requested_at IS NOT NULL AS is_cancel
         FROM json_each(?1) AS asked
-        LEFT JOIN run AS r ON r.id = asked.value
+        LEFT JOIN run AS r
+            ON r.id = asked.value
+            AND r.status IN ('queued', 'running')
         WHERE r.id IS NULL
-            OR r.cancel_requested_at IS NOT NULL",
+            OR r.cancel_requested_at IS NOT NULL
+            OR r.supersede_requested_at
+                > CAST(unixepoch('subsec') * 1000000 AS INTEGER) - ?2",
     )
     .bind(key_list(runs.iter().copied()))
+    .bind(encode::micros(supersede_within))
     .fetch_all(&store.readers)
     .await?;
-    rows.iter().map(decode::run_id).collect()
+    rows.iter().map(decode::stop_request).collect()
 }

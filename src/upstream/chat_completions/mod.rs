@@ -8,7 +8,7 @@ mod wire;
 use self::{convert::Converter, request::Body};
 use super::{
     Model, ModelRequest, ModelStream, answer,
-    client::{Post, UpstreamClient},
+    client::{Call, UpstreamClient},
 };
 
 /// A model behind a Chat Completions API.
@@ -36,8 +36,8 @@ impl Model for ChatCompletionsModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
         let body = Body::new(&request, self.client.is_openai(), self.asks_for_usage);
         let id = request.client_request_id.as_deref();
-        let post = Post::new(&["chat", "completions"], &body, id);
-        answer::stream(self.client.clone(), post, Converter::default())
+        let call = Call::post(&["chat", "completions"], &body, id);
+        answer::stream(self.client.clone(), call, Converter::default())
     }
 }
 

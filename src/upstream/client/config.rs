@@ -56,7 +56,7 @@ impl ApiKey {
         Self(key.into())
     }
 
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

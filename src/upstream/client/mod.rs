@@ -9,11 +9,11 @@
 mod config;
 mod failure;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    RequestBuilder, Url,
+    Method, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::config::{ApiKey, UpstreamConfig, UpstreamConfigError};
 use self::failure::Failure;
 use super::{
-    UpstreamError,
+    BoxError, UpstreamError,
     event_source::{EventReader, Limits, OpenError},
     provider_error::fit_for_log,
 };
@@ -43,27 +43,66 @@ pub struct UpstreamClient {
 }
 
 /// A request, ready to be sent as often as the rule allows.
-pub(super) struct Post {
-    path: &'static [&'static str],
+#[derive(Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: Vec<Cow<'static, str>>,
+    query: Option<String>,
     body: Bytes,
-    client_request_id: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
-impl Post {
-    /// A request with a JSON body to a path below the base URL.
-    pub(super) fn new(
-        path: &'static [&'static str],
+impl Call {
+    /// A GET of a path below the base URL.
+    pub(super) fn get(path: impl Into<Vec<Cow<'static, str>>>, query: String) -> Self {
+        Self { query: Some(query), ..Self::bare(Method::GET, path) }
+    }
+
+    /// A POST without a body to a path below the base URL.
+    pub(super) fn bare_post(path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        Self::bare(Method::POST, path)
+    }
+
+    fn bare(method: Method, path: impl Into<Vec<Cow<'static, str>>>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: None,
+            body: Bytes::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// A POST with a JSON body to a path below the base URL.
+    pub(super) fn post(
+        path: &[&'static str],
         body: &impl Serialize,
         client_request_id: Option<&str>,
     ) -> Result<Self, UpstreamError> {
         let body = serde_json::to_vec(body)
             .map(Bytes::from)
             .map_err(|error| UpstreamError::unreadable(format!("no request body: {error}")))?;
+        let path: Vec<_> = path.iter().map(|part| Cow::Borrowed(*part)).collect();
+        let call = Self { body, ..Self::bare(Method::POST, path) };
         // Only for finding things in logs: an id that cannot be sent is left out.
-        let client_request_id = client_request_id
-            .filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii())
-            .and_then(|id| HeaderValue::from_str(id).ok());
-        Ok(Self { path, body, client_request_id })
+        let id = client_request_id.filter(|id| id.len() <= MAX_CLIENT_REQUEST_ID && id.is_ascii());
+        Ok(match id {
+            Some(id) => call.with_header("x-client-request-id", id),
+            None => call,
+        })
+    }
+
+    /// With one more header; one that cannot be sent is left out.
+    #[must_use]
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -103,10 +142,10 @@ impl UpstreamClient {
 
     /// Sends a request, by the rule more than once, until there is a stream of events. Errors are
     /// fit to be logged.
-    pub(super) async fn open(&self, post: &Post) -> Result<EventReader, UpstreamError> {
+    pub(super) async fn open(&self, call: &Call) -> Result<EventReader, UpstreamError> {
         let mut retries = 0;
         loop {
-            let failure = match EventReader::open(self.request(post), self.limits()).await {
+            let failure = match EventReader::open(self.request(call), self.limits()).await {
                 Ok(reader) => return Ok(reader),
                 Err(error) => {
                     log_answer(&error);
@@ -122,21 +161,44 @@ impl UpstreamClient {
         }
     }
 
+    /// Sends a request, once, whatever becomes of it.
+    pub(super) async fn open_once(&self, call: &Call) -> Result<EventReader, UpstreamError> {
+        match EventReader::open(self.request(call), self.limits()).await {
+            Ok(reader) => Ok(reader),
+            Err(error) => {
+                log_answer(&error);
+                Err(self.fit_for_log(Failure::from_open(error).await.error))
+            }
+        }
+    }
+
     /// Takes out of an error what no log may hold.
     pub(super) fn fit_for_log(&self, error: UpstreamError) -> UpstreamError {
         fit_for_log(error, self.config.api_key.as_ref().map(ApiKey::expose))
     }
 
-    fn request(&self, post: &Post) -> RequestBuilder {
+    /// Sends a request whose answer says no more than that it was heard.
+    pub(super) async fn tell(&self, call: &Call, patience: Duration) -> Result<(), BoxError> {
+        let answer = self.request(call).timeout(patience).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url)?;
+        answer.error_for_status().map_err(reqwest::Error::without_url)?;
+        Ok(())
+    }
+
+    fn request(&self, call: &Call) -> RequestBuilder {
         let mut url = self.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(post.path);
+            segments.pop_if_empty().extend(&call.path);
         }
-        let mut request = self.http.post(url).body(post.body.clone());
-        if let Some(id) = &post.client_request_id {
-            request = request.header("x-client-request-id", id);
+        if let Some(query) = &call.query {
+            // Beside what the base URL has, such as Azure's version.
+            let query = url.query().map_or_else(|| query.clone(), |had| format!("{had}&{query}"));
+            url.set_query(Some(&query));
         }
-        request
+        self.http
+            .request(call.method.clone(), url)
+            .headers(call.headers.clone())
+            .body(call.body.clone())
     }
 
     fn limits(&self) -> Limits {
@@ -194,8 +256,8 @@ mod tests {
     }
 
     fn address(base_url: &str) -> String {
-        let post = Post::new(&["chat", "completions"], &(), None).unwrap();
-        client(base_url).request(&post).build().unwrap().url().to_string()
+        let call = Call::post(&["chat", "completions"], &(), None).unwrap();
+        client(base_url).request(&call).build().unwrap().url().to_string()
     }
 
     #[test]

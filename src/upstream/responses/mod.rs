@@ -1,5 +1,6 @@
 //! The dialect of OpenAI's Responses API (`POST /responses`).
 
+mod background;
 mod call;
 mod convert;
 mod hosted;
@@ -10,31 +11,60 @@ mod reasoning;
 mod request;
 mod wire;
 
-use self::{convert::Converter, request::Body};
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use self::{background::Background, convert::Converter, request::Body};
 use super::{
     Model, ModelEvent, ModelRequest, ModelStream, UpstreamError,
     answer::{self, Conversion as _},
-    client::{Post, UpstreamClient},
+    client::{Call, UpstreamClient},
 };
 
 /// A model behind a Responses API.
 #[derive(Clone, Debug)]
 pub struct ResponsesModel {
     client: UpstreamClient,
+    background: Option<Background>,
 }
 
 impl ResponsesModel {
     /// A model at the API of this client.
     pub fn new(client: UpstreamClient) -> Self {
-        Self { client }
+        Self { client, background: None }
+    }
+
+    /// Lets answers go on at the provider when their connection breaks, so that they can be read
+    /// again: see [`ModelRequest::unwanted`]. The provider keeps them for that, for 30 days at
+    /// OpenAI.
+    #[must_use]
+    pub fn in_background(self) -> Self {
+        let background = Some(Background::new(self.client.clone()));
+        Self { background, ..self }
     }
 }
 
+#[async_trait]
 impl Model for ResponsesModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
-        let body = Body::new(&request, self.client.is_openai());
-        let post = Post::new(&["responses"], &body, request.client_request_id.as_deref());
-        answer::stream(self.client.clone(), post, Converter::default())
+        let background = self.background.as_ref().zip(request.unwanted.clone());
+        let body = Body::new(&request, self.client.is_openai(), background.is_some());
+        let call = Call::post(&["responses"], &body, request.client_request_id.as_deref());
+        match background {
+            Some((background, unwanted)) => background.ask(call, unwanted),
+            None => answer::stream(self.client.clone(), call, Converter::default()),
+        }
+    }
+
+    fn reread(&self, response_id: &str, unwanted: CancellationToken) -> Option<ModelStream> {
+        let background = self.background.as_ref()?;
+        Some(background.reread(response_id, unwanted))
+    }
+
+    async fn settle(&self) {
+        if let Some(background) = &self.background {
+            background.settle().await;
+        }
     }
 }
 

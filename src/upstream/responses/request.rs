@@ -16,14 +16,25 @@ pub(super) struct Body<'a> {
     tools: Vec<Tool<'a>>,
     stream: bool,
     #[serde(flatten)]
+    background: Option<InBackground>,
+    #[serde(flatten)]
     openai: Option<OpenAiOnly<'a>>,
+}
+
+/// What lets an answer go on without its connection.
+#[derive(Serialize)]
+struct InBackground {
+    background: bool,
+    /// Only what is stored can be read again.
+    store: bool,
 }
 
 /// What only OpenAI's own API is known to take.
 #[derive(Serialize)]
 struct OpenAiOnly<'a> {
     /// The conversation is ours to keep.
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     /// Without it reasoning cannot be sent back when nothing is stored.
     include: Vec<&'static str>,
     stream_options: StreamOptions,
@@ -96,7 +107,7 @@ struct Function<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, is_openai: bool) -> Self {
+    pub(super) fn new(request: &'a ModelRequest, is_openai: bool, is_background: bool) -> Self {
         let functions = request.tools.iter().map(function).map(Tool::Function);
         Self {
             model: &request.model,
@@ -104,8 +115,9 @@ impl<'a> Body<'a> {
             input: request.input.iter().filter_map(|input| item(input, is_openai)).collect(),
             tools: functions.chain(request.hosted_tools.iter().map(Tool::Hosted)).collect(),
             stream: true,
+            background: is_background.then_some(InBackground { background: true, store: true }),
             openai: is_openai.then_some(OpenAiOnly {
-                store: false,
+                store: (!is_background).then_some(false),
                 include: include(&request.hosted_tools),
                 stream_options: StreamOptions { include_obfuscation: false },
                 prompt_cache_key: request.cache_key.as_deref(),
@@ -202,7 +214,7 @@ mod tests {
     }
 
     fn body(request: &ModelRequest, is_openai: bool) -> Value {
-        serde_json::to_value(Body::new(request, is_openai)).unwrap()
+        serde_json::to_value(Body::new(request, is_openai, false)).unwrap()
     }
 
     #[test]
@@ -230,6 +242,15 @@ mod tests {
 
         let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
         assert_eq!(members, ["model", "instructions", "input", "stream"]);
+    }
+
+    #[test]
+    fn what_goes_on_in_the_background_is_stored_by_the_provider() {
+        for is_openai in [true, false] {
+            let body = serde_json::to_value(Body::new(&request(), is_openai, true)).unwrap();
+
+            assert_eq!((&body["background"], &body["store"]), (&json!(true), &json!(true)));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// its server.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    _folder: Option<TempDir>,
+    pub(crate) _folder: Option<TempDir>,
 }
 
 impl TestDatabase {

@@ -89,6 +89,16 @@ impl EventStream {
     pub(crate) async fn until_text(&mut self) -> Vec<Received> {
         self.until(|event| delta(event).is_some()).await
     }
+
+    /// Reads until the deltas that are read here make up this text.
+    pub(crate) async fn until_said(&mut self, text: &str) -> Vec<Received> {
+        let mut seen = Vec::new();
+        while answer_text(&seen) != text {
+            seen.extend(self.until_text().await);
+            assert!(text.starts_with(&answer_text(&seen)), "{:?}", answer_text(&seen));
+        }
+        seen
+    }
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -106,6 +116,12 @@ fn parse(frame: &str) -> Option<Received> {
         }
     }
     data.map(|event| Received { id, event })
+}
+
+/// Asserts that positions rise: nothing came twice.
+pub(crate) fn assert_rising(events: &[Received]) {
+    let numbers: Vec<u64> = events.iter().map(Received::seq).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
 }
 
 /// The text of a delta.

@@ -8,6 +8,7 @@ use chatkit_gateway::{
     auth::SessionKeys,
     config::Config,
     protocol::{Timestamp, UserId},
+    run::Unstored,
     store::{self, OpenOptions, Store},
     tools::{Tool, ToolRegistry},
     upstream::{
@@ -31,7 +32,7 @@ pub(crate) struct TestServer {
     keys: SessionKeys,
     shutdown: CancellationToken,
     hurry: CancellationToken,
-    ended: oneshot::Receiver<()>,
+    ended: oneshot::Receiver<Result<(), Unstored>>,
 }
 
 impl TestServer {
@@ -105,8 +106,7 @@ impl TestServer {
         let (tell, ended) = oneshot::channel();
         let (stop, faster) = (shutdown.clone(), hurry.clone());
         TaskTracker::new().spawn(async move {
-            gateway.serve(listener, stop, faster).await;
-            let _ = tell.send(());
+            let _ = tell.send(gateway.serve(listener, stop, faster).await);
         });
         Self { address, model, database, keys, shutdown, hurry, ended }
     }
@@ -158,7 +158,8 @@ impl TestServer {
 
     /// Waits for its end.
     pub(crate) async fn wait(self) -> TestDatabase {
-        self.ended.await.expect("the server ended without a panic");
+        let ended = self.ended.await.expect("the server ended without a panic");
+        assert_eq!(ended, Ok(()), "all is stored");
         self.database
     }
 }

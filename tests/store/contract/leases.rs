@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatkit_gateway::{
-    protocol::{RunId, ThreadId},
+    protocol::{RunId, ThreadId, Timestamp},
     store::{
         Store,
         record::{Lease, RunStatus, RunWrite, ThreadPatch, WriteOutcome},
@@ -18,7 +18,13 @@ use crate::harness::{
 /// Takes runs over as another process would after this one's death: on PostgreSQL their leases
 /// have run out, on SQLite the other process is the only one.
 async fn claim(store: &dyn Store, limit: usize) -> Vec<RunId> {
-    let claimed = store.claim_abandoned_runs("instance-2", Duration::from_secs(15), limit).await;
+    let soon = store.check().await.unwrap().plus(Duration::from_secs(15));
+    claim_until(store, soon, limit).await
+}
+
+async fn claim_until(store: &dyn Store, not_after: Timestamp, limit: usize) -> Vec<RunId> {
+    let lease = Duration::from_secs(15);
+    let claimed = store.claim_abandoned_runs("instance-2", lease, not_after, limit).await;
     claimed.unwrap().iter().map(|run| run.id).collect()
 }
 
@@ -88,6 +94,18 @@ pub(crate) async fn no_more_runs_are_claimed_than_asked_for(store: &dyn Store) {
 
     claimed.sort_unstable();
     assert_eq!(claimed, abandoned);
+}
+
+pub(crate) async fn a_claim_that_comes_too_late_by_the_databases_clock_takes_nothing(
+    store: &dyn Store,
+) {
+    let run = abandon(store).await;
+    let now = store.check().await.unwrap();
+
+    let late = claim_until(store, now.minus(Duration::from_secs(1)), 10).await;
+
+    assert!(late.is_empty());
+    assert_eq!(claim(store, 10).await, [run.0]);
 }
 
 pub(crate) async fn a_write_for_another_thread_than_the_runs_is_lost(store: &dyn Store) {

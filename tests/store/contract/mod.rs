@@ -69,8 +69,9 @@ macro_rules! store_contract {
             runs::a_refused_run_leaves_its_key_unused;
             runs::of_many_requests_with_a_key_one_starts_and_the_others_replay;
             runs::a_run_is_found_by_its_user_only;
-            runs::cancelling_is_asked_for_by_the_user_of_a_live_run;
-            runs::runs_to_cancel_are_those_asked_for_and_those_gone;
+            runs::the_point_to_go_on_from_is_the_last_one_and_goes_with_the_runs_end;
+            runs::a_stop_is_asked_for_by_the_user_of_a_live_run;
+            runs::runs_to_stop_are_those_asked_for_and_those_not_under_way;
             attachments::an_attachment_comes_back_as_it_was_given;
             attachments::attachments_are_found_by_their_user_in_the_order_asked_for;
             attachments::a_run_binds_attachments_to_its_thread;
@@ -93,6 +94,7 @@ macro_rules! store_contract {
             leases::a_claim_takes_the_right_to_write;
             leases::an_ended_run_is_not_claimed;
             leases::no_more_runs_are_claimed_than_asked_for;
+            leases::a_claim_that_comes_too_late_by_the_databases_clock_takes_nothing;
             leases::a_write_for_another_thread_than_the_runs_is_lost;
             groups::a_group_answers_each_write_in_its_place;
             groups::one_bad_write_does_not_harm_the_others;

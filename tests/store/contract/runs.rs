@@ -1,4 +1,6 @@
-//! Accepting, finding and cancelling runs.
+//! Accepting, finding and stopping runs.
+
+use std::time::Duration;
 
 use chatkit_gateway::{
     protocol::{
@@ -7,15 +9,18 @@ use chatkit_gateway::{
     },
     store::{
         Store, StoreError,
-        record::{Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus},
+        record::{
+            Begun, ExpectedItem, IdempotencyKey, NewRun, RunRecord, RunStatus, RunWrite,
+            StopRequest,
+        },
     },
 };
 use futures_util::future::join_all;
 use serde_json::Map;
 
 use crate::harness::{
-    alice, all, at, begin, begin_new, bob, end, item, key, lease, new_thread, new_thread_of,
-    put_messages, run_in, run_in_new_thread, texts, thread, user_message,
+    alice, all, at, begin, begin_new, bob, end, heartbeat, item, key, lease, new_thread,
+    new_thread_of, put_messages, run_in, run_in_new_thread, texts, thread, user_message,
 };
 
 pub(crate) async fn a_run_in_a_new_thread_makes_the_thread(store: &dyn Store) {
@@ -330,34 +335,87 @@ pub(crate) async fn a_run_is_found_by_its_user_only(store: &dyn Store) {
         usage: None,
         created_at: at(10),
         ended_at: None,
+        resume_point: None,
     };
     assert_eq!(found, Some(expected));
     assert_eq!(store.find_run(&bob(), run_id).await.unwrap(), None);
     assert_eq!(store.find_run(&alice(), RunId::new()).await.unwrap(), None);
 }
 
-pub(crate) async fn cancelling_is_asked_for_by_the_user_of_a_live_run(store: &dyn Store) {
-    let (run_id, thread_id) = begin_new(store).await;
+pub(crate) async fn the_point_to_go_on_from_is_the_last_one_and_goes_with_the_runs_end(
+    store: &dyn Store,
+) {
+    let ids = begin_new(store).await;
+    let point = async || {
+        let run = store.find_run(&alice(), ids.0).await.unwrap().unwrap();
+        run.resume_point
+    };
+    let at = |point: &str| RunWrite { resume_point: Some(point.to_owned()), ..heartbeat(ids) };
 
-    assert!(!store.request_cancel(&bob(), run_id).await.unwrap());
-    assert!(!store.request_cancel(&alice(), RunId::new()).await.unwrap());
-    assert_eq!(store.list_cancel_requests(&[run_id]).await.unwrap(), []);
-    assert!(store.request_cancel(&alice(), run_id).await.unwrap());
-    assert!(store.request_cancel(&alice(), run_id).await.unwrap());
-    end(store, (run_id, thread_id)).await;
-    assert!(!store.request_cancel(&alice(), run_id).await.unwrap());
+    store.write_runs(vec![at("first")]).await.unwrap();
+    store.write_runs(vec![at("second")]).await.unwrap();
+    store.write_runs(vec![heartbeat(ids)]).await.unwrap();
+    assert_eq!(point().await.as_deref(), Some("second"));
+    end(store, ids).await;
+
+    assert_eq!(point().await, None);
 }
 
-pub(crate) async fn runs_to_cancel_are_those_asked_for_and_those_gone(store: &dyn Store) {
+pub(crate) async fn a_stop_is_asked_for_by_the_user_of_a_live_run(store: &dyn Store) {
+    for request in [StopRequest::Cancel, StopRequest::Supersede] {
+        let (run_id, thread_id) = begin_new(store).await;
+        let ask = async |user, run| store.request_stop(&user, run, request).await.unwrap();
+
+        assert!(!ask(bob(), run_id).await);
+        assert!(!ask(alice(), RunId::new()).await);
+        assert_eq!(stop_requests(store, &[run_id]).await, []);
+        assert!(ask(alice(), run_id).await);
+        assert!(ask(alice(), run_id).await);
+        assert_eq!(stop_requests(store, &[run_id]).await, [(run_id, request)]);
+        end(store, (run_id, thread_id)).await;
+        assert!(!ask(alice(), run_id).await);
+    }
+}
+
+pub(crate) async fn runs_to_stop_are_those_asked_for_and_those_not_under_way(store: &dyn Store) {
     let (kept, _) = begin_new(store).await;
     let (asked, _) = begin_new(store).await;
+    let (superseded, _) = begin_new(store).await;
+    let (both, _) = begin_new(store).await;
     let (gone, its_thread) = begin_new(store).await;
-    store.request_cancel(&alice(), asked).await.unwrap();
+    let ended = begin_new(store).await;
+    end(store, ended).await;
+    for (run, request) in [
+        (asked, StopRequest::Cancel),
+        (superseded, StopRequest::Supersede),
+        (both, StopRequest::Cancel),
+        (both, StopRequest::Supersede),
+    ] {
+        store.request_stop(&alice(), run, request).await.unwrap();
+    }
     store.delete_thread(&alice(), its_thread).await.unwrap().unwrap();
 
-    let mut found = store.list_cancel_requests(&[kept, asked, gone]).await.unwrap();
+    let found = stop_requests(store, &[kept, asked, superseded, both, gone, ended.0]).await;
 
+    let cancelled = |run| (run, StopRequest::Cancel);
+    assert_eq!(
+        found,
+        [
+            cancelled(asked),
+            (superseded, StopRequest::Supersede),
+            cancelled(both),
+            cancelled(gone),
+            cancelled(ended.0),
+        ]
+    );
+    assert_eq!(stop_requests(store, &[]).await, []);
+    // It counts for a while only.
+    let now = store.list_stop_requests(&[superseded], Duration::ZERO).await.unwrap();
+    assert_eq!(now, []);
+}
+
+async fn stop_requests(store: &dyn Store, runs: &[RunId]) -> Vec<(RunId, StopRequest)> {
+    let mut found = store.list_stop_requests(runs, Duration::from_mins(1)).await.unwrap();
     found.sort_unstable();
-    assert_eq!(found, [asked, gone]);
-    assert_eq!(store.list_cancel_requests(&[]).await.unwrap(), []);
+    found
 }

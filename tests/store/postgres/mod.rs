@@ -1,17 +1,22 @@
 //! PostgreSQL, in a schema of each test's own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use chatkit_gateway::store::{OpenError, OpenOptions, Store, open, record::RunStatus};
+use chatkit_gateway::store::{
+    OpenError, OpenOptions, Store, open,
+    record::{Begun, Lease, RunStatus, RunWrite, WriteOutcome},
+};
+use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
     contract::store_contract,
-    harness::{alice, begin_new, end, new_thread, put_messages, texts},
+    harness::{OWNER, alice, begin_new, end, heartbeat, new_thread, put_messages, run_in, texts},
 };
 
 mod adoption;
+mod plans;
 
 /// A schema of one test's own.
 struct Schema {
@@ -105,6 +110,89 @@ async fn a_caller_that_goes_away_leaves_no_transaction_open() {
     let found = other.find_run(&alice(), run.0).await.unwrap().unwrap();
     assert_eq!(found.status, RunStatus::Completed);
     other.close().await;
+    store.close().await;
+    schema.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_POSTGRES_URL"]
+async fn runs_that_were_accepted_get_on_while_many_more_are_being_begun() {
+    const CONNECTIONS: u32 = 8;
+    let schema = Schema::create().await;
+    let store = schema.open_with(OpenOptions { max_connections: CONNECTIONS }).await;
+    let accepted = begin_new(&*store).await;
+    let mut threads = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        threads.push(new_thread(&*store).await);
+    }
+    let mut lock = schema.connect().await;
+    let ids: Vec<Uuid> = threads.iter().map(|id| id.as_uuid()).collect();
+    sqlx::raw_sql("BEGIN").execute(&mut lock).await.unwrap();
+    sqlx::query("SELECT 1 FROM conversation WHERE id = ANY ($1) FOR UPDATE")
+        .bind(ids)
+        .execute(&mut lock)
+        .await
+        .unwrap();
+
+    let begun = join_all(threads.iter().map(|id| store.begin_run(run_in(*id))));
+    let others = async {
+        while count_blocked(&mut lock).await == 0 {}
+        let outcomes = store.write_runs(vec![heartbeat(accepted)]).await.unwrap();
+        assert_eq!(outcomes, [WriteOutcome::Written]);
+        store.load_history(accepted.1, 10).await.unwrap();
+        end(&*store, accepted).await;
+        sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    };
+    let (begun, ()) = tokio::join!(begun, others);
+
+    for begun in begun {
+        let begun = begun.unwrap();
+        assert!(matches!(begun, Begun::Started(_)), "{begun:?}");
+    }
+    lock.close().await.unwrap();
+    store.close().await;
+    schema.discard().await;
+}
+
+/// How many transactions wait for the one of this connection.
+async fn count_blocked(lock: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*)
+        FROM pg_locks
+        WHERE NOT granted
+            AND pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+    )
+    .fetch_one(lock)
+    .await
+    .unwrap()
+}
+
+/// As one that was asked for right before the database stopped, and is done when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_POSTGRES_URL"]
+async fn a_claim_counts_by_the_time_at_which_it_is_done_and_not_at_which_it_began() {
+    let schema = Schema::create().await;
+    let store = schema.open().await;
+    let run = begin_new(&*store).await;
+    let expired = Lease { owner: OWNER.to_owned(), token: 1, ttl: Duration::ZERO };
+    store.write_runs(vec![RunWrite { lease: expired, ..heartbeat(run) }]).await.unwrap();
+    let lease = Duration::from_secs(15);
+    let claim = |not_after| store.claim_abandoned_runs("instance-2", lease, not_after, 10);
+
+    let mut lock = schema.connect().await;
+    let statement = "BEGIN; LOCK TABLE run IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(statement).execute(&mut lock).await.unwrap();
+    let not_after = store.check().await.unwrap().plus(Duration::from_millis(200));
+    let unlock = async {
+        while store.check().await.unwrap() <= not_after {}
+        sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    };
+    let (late, ()) = tokio::join!(claim(not_after), unlock);
+
+    assert_eq!(late.unwrap(), []);
+    let in_time = claim(store.check().await.unwrap().plus(lease)).await.unwrap();
+    assert_eq!(in_time.len(), 1);
+    lock.close().await.unwrap();
     store.close().await;
     schema.discard().await;
 }

@@ -25,6 +25,8 @@ pub(super) struct ResponsesWire {
     id: String,
     model: String,
     created_at: i64,
+    /// Whether it goes on when its reader leaves, for which it is stored.
+    background: bool,
     instructions: Option<String>,
     tools: Value,
     /// Whether thoughts come with something to send back.
@@ -70,6 +72,7 @@ impl ResponsesWire {
             id: fresh_id(),
             model: call.model.clone(),
             created_at: Timestamp::now().as_seconds(),
+            background: call.is_background(),
             instructions: call.instructions.clone(),
             tools: if tools.is_null() { json!([]) } else { tools.clone() },
             encrypted_reasoning: include.is_some_and(|list| list.iter().any(encrypted)),
@@ -83,13 +86,17 @@ impl ResponsesWire {
         }
     }
 
+    pub(in super::super) fn response_id(&self) -> String {
+        format!("resp_{}", self.id)
+    }
+
     fn response(&self) -> ResponseObject<'_> {
         ResponseObject {
-            id: format!("resp_{}", self.id),
+            id: self.response_id(),
             object: "response",
             created_at: self.created_at,
             status: self.status,
-            background: false,
+            background: self.background,
             error: &self.error,
             incomplete_details: &self.incomplete_details,
             instructions: &self.instructions,
@@ -97,7 +104,7 @@ impl ResponsesWire {
             model: &self.model,
             output: &self.output,
             parallel_tool_calls: true,
-            store: false,
+            store: self.background,
             tool_choice: "auto",
             tools: &self.tools,
             usage: matches!(self.status, "completed" | "incomplete").then(|| self.usage()),

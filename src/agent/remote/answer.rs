@@ -1,0 +1,163 @@
+//! What a remote agent's events mean here.
+//!
+//! An agent names its items as it likes; here they get identifiers of the gateway's, the same for
+//! the same name throughout the run. A name that is the identifier of an item of the thread stays.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    agent::{AgentError, ThreadHandle, Turn},
+    protocol::{ItemId, ThreadEvent, ThreadId, ThreadStatus, Timestamp, event::ErrorEvent},
+    store::record::History,
+};
+
+use super::unusable;
+
+/// More items than an answer has: a list of names must not take the memory.
+const MAX_ITEMS: usize = 10_000;
+
+/// An answer as it comes.
+pub(super) struct Answer {
+    thread_id: ThreadId,
+    /// The items of the thread, and when they were made.
+    known: HashMap<ItemId, Timestamp>,
+    /// The same of those that the agent has named.
+    names: HashMap<String, (ItemId, Timestamp)>,
+    /// Items that were added and are not done.
+    open: HashSet<ItemId>,
+}
+
+/// What an event means.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It happens in the thread.
+    Event(Box<ThreadEvent>),
+    /// The thread shall be so.
+    Thread(Box<GivenThread>),
+    /// Nothing that the gateway does not do itself.
+    Nothing,
+}
+
+/// What an agent may change of its thread; what is left out stays.
+#[derive(Debug, Deserialize)]
+pub(super) struct GivenThread {
+    title: Option<String>,
+    status: Option<ThreadStatus>,
+    metadata: Option<Map<String, Value>>,
+}
+
+impl Answer {
+    pub(super) fn new(turn: &Turn, history: &History) -> Self {
+        Self {
+            thread_id: turn.thread_id(),
+            known: history
+                .items
+                .iter()
+                .map(|record| (record.item.id, record.item.created_at))
+                .collect(),
+            names: HashMap::new(),
+            open: HashSet::new(),
+        }
+    }
+
+    /// Reads the data of one event.
+    pub(super) fn read(&mut self, data: &str) -> Result<Said, AgentError> {
+        let mut event: Value =
+            serde_json::from_str(data).map_err(|_| unusable("an event is not JSON"))?;
+        match event["type"].as_str().unwrap_or_default() {
+            "thread.created" | "stream_options" => return Ok(Said::Nothing),
+            "thread.updated" => {
+                let thread = serde_json::from_value(event["thread"].take());
+                return thread
+                    .map(|thread| Said::Thread(Box::new(thread)))
+                    .map_err(|_| unusable("a thread.updated has no thread"));
+            }
+            _ => {}
+        }
+        self.rename(&mut event)?;
+        let event: ThreadEvent =
+            serde_json::from_value(event).map_err(|error| unusable(&error.to_string()))?;
+        match &event {
+            ThreadEvent::Error(error) => return Err(failed(error)),
+            ThreadEvent::ItemAdded { item } => {
+                self.open.insert(item.id);
+            }
+            ThreadEvent::ItemDone { item } | ThreadEvent::ItemReplaced { item } => {
+                self.open.remove(&item.id);
+            }
+            ThreadEvent::ItemRemoved { item_id } => {
+                self.open.remove(item_id);
+            }
+            _ => {}
+        }
+        Ok(Said::Event(Box::new(event)))
+    }
+
+    /// The answer is at its end. One that leaves an item half done has broken off.
+    pub(super) fn end(&self) -> Result<(), AgentError> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        Err(unusable("the answer ended before thread.item.done of an item that it had begun"))
+    }
+
+    /// Gives the items of an event the gateway's identifiers and times.
+    fn rename(&mut self, event: &mut Value) -> Result<(), AgentError> {
+        if let Some(name) = event["item_id"].as_str() {
+            let (id, _) = self.item(name)?;
+            event["item_id"] = id.to_string().into();
+        }
+        let Some(item) = event.get_mut("item").and_then(Value::as_object_mut) else {
+            return Ok(());
+        };
+        let Some(name) = item.get("id").and_then(Value::as_str) else {
+            return Err(unusable("an item has no id"));
+        };
+        let (id, made_at) = self.item(name)?;
+        item.insert("id".to_owned(), id.to_string().into());
+        item.insert("thread_id".to_owned(), self.thread_id.to_string().into());
+        item.insert("created_at".to_owned(), made_at.to_string().into());
+        Ok(())
+    }
+
+    fn item(&mut self, name: &str) -> Result<(ItemId, Timestamp), AgentError> {
+        let id = name.parse().unwrap_or(ItemId::UNKNOWN);
+        if let Some(made_at) = self.known.get(&id) {
+            return Ok((id, *made_at));
+        }
+        if let Some(item) = self.names.get(name) {
+            return Ok(*item);
+        }
+        if self.names.len() == MAX_ITEMS {
+            return Err(unusable("an answer has more items than are taken"));
+        }
+        let item = (ItemId::new(), Timestamp::now());
+        self.names.insert(name.to_owned(), item);
+        Ok(item)
+    }
+}
+
+/// Changes the thread as the agent said.
+pub(super) fn change_thread(handle: &ThreadHandle, given: GivenThread) {
+    if given.title.is_some() {
+        handle.set_title(given.title);
+    }
+    if let Some(status) = given.status {
+        handle.set_status(status);
+    }
+    if let Some(metadata) = given.metadata {
+        handle.set_metadata(metadata);
+    }
+}
+
+/// An error that the agent tells the reader of.
+fn failed(error: &ErrorEvent) -> AgentError {
+    let allow_retry = error.allow_retry;
+    match &error.message {
+        Some(message) => AgentError::Custom { message: message.clone(), allow_retry },
+        None => AgentError::Stream { allow_retry },
+    }
+}
