@@ -1,36 +1,11 @@
 // What a model says is text, whatever stands in it: nothing of it runs, and nothing is fetched.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { launch, Visitor } from "./support/browser.mjs";
-import { startGateway, startModel } from "./support/processes.mjs";
-import { Proxy } from "./support/proxy.mjs";
+import { stage } from "./support/stage.mjs";
 
-let browser, model, gateway, proxy;
-
-before(async () => {
-  browser = await launch();
-  model = await startModel();
-  gateway = await startGateway({ modelUrl: model.url });
-  proxy = await Proxy.start(gateway.origin);
-});
-
-after(async () => {
-  await browser?.close();
-  await proxy?.stop();
-  await gateway?.stop();
-  await model?.stop();
-});
-
-async function signedIn(options) {
-  const visitor = await Visitor.arrive(browser, proxy.origin, options);
-  const chat = await visitor.open();
-  await chat.page.getByLabel("Token").fill(await gateway.token("alice"));
-  await chat.page.getByRole("button", { name: "Sign in" }).click();
-  await chat.field.waitFor();
-  return { visitor, chat };
-}
+const here = stage();
 
 const HOSTILE = [
   "<script>window.hacked = 1</script>",
@@ -50,7 +25,7 @@ const HOSTILE = [
 ].join("\n\n");
 
 test("hostile text of the model runs nothing and fetches nothing", async () => {
-  const { visitor, chat } = await signedIn();
+  const { visitor, chat } = await here.visit();
 
   await chat.sayScript({ text: HOSTILE, interval_ms: 2 });
   await chat.done();
@@ -71,7 +46,7 @@ test("hostile text of the model runs nothing and fetches nothing", async () => {
 });
 
 test("a message of the user's own is shown as it was written", async () => {
-  const { visitor, chat } = await signedIn();
+  const { visitor, chat } = await here.visit();
 
   await chat.say("<img src=x onerror='window.hacked = 1'> **not bold** [x](javascript:1)");
   await chat.done();
@@ -83,7 +58,7 @@ test("a message of the user's own is shown as it was written", async () => {
 });
 
 test("the policy of the page would stop what the client let through", async () => {
-  const { visitor, chat } = await signedIn();
+  const { visitor, chat } = await here.visit();
 
   const outcome = await chat.page.evaluate(async () => {
     const outcome = {};
@@ -119,7 +94,7 @@ test("Markdown that is cut off anywhere is shown, and comes out whole", async ()
     "| left | right |\n|:---|---:|\n| a | 1 |\n| b | 2 |",
     "> quoted\n> text\n\n```js\nconst a = `b`;\n```\n\n---\n\nThe end.",
   ].join("\n\n");
-  const { visitor, chat } = await signedIn();
+  const { visitor, chat } = await here.visit();
 
   await chat.sayScript({ text, interval_ms: 5 });
   await chat.done();
@@ -136,7 +111,7 @@ test("Markdown that is cut off anywhere is shown, and comes out whole", async ()
 });
 
 test("a long answer is not rendered anew for each of its words", async () => {
-  const { visitor, chat } = await signedIn();
+  const { visitor, chat } = await here.visit();
   const paragraphs = Array.from({ length: 12 }, (_, at) => `Paragraph ${at}: ${"word ".repeat(12)}`);
 
   await chat.sayScript({ text: paragraphs.join("\n\n"), interval_ms: 4 });

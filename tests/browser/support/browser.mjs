@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { chromium } from "playwright-core";
+import { chromium } from "./packages.mjs";
 
 /** Chromium as Debian has it, kept from talking to anybody of its own accord. */
 export function launch() {
@@ -100,6 +100,12 @@ export class Chat {
     await this.say(JSON.stringify({ script }));
   }
 
+  /** Fills in the form with a token. */
+  async signIn(token) {
+    await this.page.getByLabel("Token").fill(token);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
   /** Waits until nothing is being written. */
   async done() {
     await this.stop.waitFor({ state: "hidden" });
@@ -108,13 +114,40 @@ export class Chat {
 
   /** Waits until the answer has at least so many characters; answers its text. */
   async written(length) {
-    const text = () => this.answer.innerText();
     await this.answer.waitFor();
     await this.page.waitForFunction(
       ([article, length]) => article.innerText.length >= length,
       [await this.answer.elementHandle(), length],
     );
-    return text();
+    return this.text();
+  }
+
+  /** The text of the last answer. */
+  text() {
+    return this.answer.locator(".answer").innerText();
+  }
+
+  /** The id of the thread that is shown, which stands in the address. */
+  get threadId() {
+    return new URL(this.page.url()).hash.slice("#thread=".length);
+  }
+
+  /**
+   * Begins to note each text of the last answer that a frame begins with, which is what the frame
+   * before it has painted. Answers how to read them: `[text]`, each once in a row.
+   */
+  async watchPaints() {
+    await this.page.evaluate(() => {
+      window.paints = [];
+      const root = document.querySelector("chatkit-gateway-chat").shadowRoot;
+      const look = () => {
+        const text = [...root.querySelectorAll(".answer")].at(-1)?.textContent ?? "";
+        if (text !== window.paints.at(-1)) window.paints.push(text);
+        requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    return () => this.page.evaluate(() => window.paints);
   }
 
   thread(title) {

@@ -6,6 +6,8 @@ import http from "node:http";
  */
 export class ModelWatch {
   calls = [];
+  /** Wakes whoever waits for a change of a call. */
+  #changes = new EventTarget();
   #server;
   #target;
 
@@ -26,11 +28,30 @@ export class ModelWatch {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  /** The call at this place among all, once it has begun. */
+  began(at) {
+    return this.#await(() => this.calls[at]);
+  }
+
+  /** The call at this place among all, once it is over. */
+  ended(at) {
+    return this.#await(() => (this.calls[at]?.endedAt ? this.calls[at] : null));
+  }
+
+  async #await(find) {
+    for (let found = find(); ; found = find()) {
+      if (found) return found;
+      await new Promise((resolve) => this.#changes.addEventListener("change", resolve, { once: true }));
+    }
+  }
+
   async #pass(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const call = { startedAt: performance.now(), endedAt: null, isWhole: false };
     this.calls.push(call);
+    const tell = () => this.#changes.dispatchEvent(new Event("change"));
+    tell();
     const { hostname: host, port } = this.#target;
     const { method, url: path, headers } = request;
     const upstream = http.request({ host, port, method, path, headers, agent: false }, (answer) => {
@@ -42,6 +63,7 @@ export class ModelWatch {
       call.endedAt = performance.now();
       call.isWhole = response.writableFinished;
       upstream.destroy();
+      tell();
     });
     upstream.end(Buffer.concat(chunks));
   }

@@ -43,8 +43,9 @@ export class Proxy {
   }
 
   /**
-   * Answers requests itself: `rule({method, path, body})` gives null to let one pass, or `{status,
-   * headers, body, chunks, pauseMs}`, where `chunks` are sent one by one. Answers how to end that.
+   * Answers requests itself: `rule({method, path, body, headers})` gives null to let one pass,
+   * `{status, headers, body}`, or `{isLost: true}`: the gateway gets it, and the page loses its
+   * connection when the answer begins. Answers how to end that.
    */
   answer(rule) {
     this.#rules.push(rule);
@@ -70,15 +71,17 @@ export class Proxy {
     this.requests.push(seen);
     for (const rule of this.#rules) {
       const answer = await rule(seen);
+      if (answer?.isLost) return this.#forward(seen, response, { isLost: true });
       if (answer) return send(response, answer);
     }
     this.#forward(seen, response);
   }
 
-  #forward({ method, path, body, headers }, response) {
+  #forward({ method, path, body, headers }, response, { isLost = false } = {}) {
     const { hostname: host, port } = this.#target;
     // The host stays the page's own, as it would without a proxy.
     const upstream = http.request({ host, port, method, path, headers, agent: false }, (answer) => {
+      if (isLost) return response.destroy();
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
       answer.on("error", () => response.destroy());
@@ -89,15 +92,8 @@ export class Proxy {
   }
 }
 
-async function send(
-  response,
-  { status = 200, headers = {}, body = "", chunks = null, pauseMs = 0 },
-) {
+function send(response, { status = 200, headers = {}, body = "" }) {
   response.writeHead(status, headers);
-  for (const chunk of chunks ?? []) {
-    response.write(chunk);
-    if (pauseMs) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-  }
   response.end(body);
 }
 
