@@ -168,7 +168,7 @@ test("workflow 15: two tabs show the same answer, and a message of the second is
   await chat.sayScript({ text: words(160), interval_ms: 25 });
   await chat.written(20);
   const second = await visitor.open(`/${new URL(chat.page.url()).hash}`);
-  await second.signIn(await here.gateway.token("alice"));
+  await second.signIn(here.gateway.login("alice"));
   await second.written(20);
   await Promise.all([chat.done(), second.done()]);
   assert.equal(await chat.text(), words(160));

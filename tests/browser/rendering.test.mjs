@@ -39,7 +39,7 @@ test("hostile text of the model runs nothing and fetches nothing", async () => {
   const targets = await chat.answer.locator("a").evaluateAll((links) => links.map((link) => link.href));
   assert.ok(targets.length > 3, targets.join("\n"));
   for (const target of targets) assert.match(target, /^https?:/);
-  assert.equal(await chat.answer.locator("img, script, iframe, svg, style").count(), 0);
+  assert.equal(await chat.answer.locator(".answer").locator("img, script, iframe, svg, style").count(), 0);
   // What it said can still be read.
   assert.match(await chat.answer.innerText(), /<script>window\.hacked = 1<\/script>/);
   await visitor.leave();

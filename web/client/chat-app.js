@@ -71,6 +71,8 @@ export class ChatApp {
   start() {
     this.openThread(this.#options.thread ?? null, { isFirst: true });
     this.#threads.refresh();
+    const { activeElement, body } = document;
+    if (this.#options.autofocus && (!activeElement || activeElement === body)) this.#composer.focus();
   }
 
   stop() {

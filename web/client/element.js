@@ -47,6 +47,7 @@ export class ChatKitGatewayChat extends HTMLElement {
    * | `onLoginRequired()` | the session has ended |
    * | `attachments` | `{accept, maxSize, maxCount}` where the server takes files; null without |
    * | `models` | `[{id, label, default}]` to choose from |
+   * | `autofocus` | the cursor stands in the field from the start, unless something has the focus |
    * | `placeholder`, `disclaimer` | texts in and below the field |
    */
   configure(options) {

@@ -49,6 +49,11 @@ export interface ChatKitFetchOptions {
   getToken(
     current: string | null,
   ): string | ChatKitSession | Promise<string | ChatKitSession>;
+  /**
+   * Told of each token that a renewal gave. Whoever keeps the token, so that a reload finds it, keeps
+   * this one from then on: the one before it is good for no other renewal.
+   */
+  onToken?(secret: string): void;
   /** Where the gateway is. In a page the default is the page's own origin. */
   baseUrl?: string | URL;
   /** What sends the requests; the default is the global `fetch`. */

@@ -515,7 +515,7 @@ export function createChatKitFetch(options, host) {
 // ---- session tokens ------------------------------------------------------------------------
 
 /** The session token: asked for once, renewed before its end, by one request at a time. */
-function createTokens({ getToken, renewBeforeMs }, here, refreshUrl) {
+function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
   let token = null;
   let pending = null;
 
@@ -540,7 +540,11 @@ function createTokens({ getToken, renewBeforeMs }, here, refreshUrl) {
     const before = token;
     const init = { method: "POST", cache: "no-store", headers: bearer(before.secret) };
     const answer = await here.fetch(refreshUrl, init);
-    if (answer.ok) return keep(readToken(await answer.json(), here.now(), renewBeforeMs), before);
+    if (answer.ok) {
+      const next = readToken(await answer.json(), here.now(), renewBeforeMs);
+      if (token === before) onToken?.(next.secret);
+      return keep(next, before);
+    }
     discard(answer);
     // It is the session that is over; otherwise the gateway cannot renew anything just now.
     if (answer.status < 500 && answer.status !== 429) return ask();

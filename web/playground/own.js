@@ -4,7 +4,8 @@ import "/client.js";
 export async function showOwn(main, options) {
   const element = document.createElement("chatkit-gateway-chat");
   main.replaceChildren(element);
-  element.configure(options);
+  // On a touch screen the keyboard would cover half of the page before anybody has asked for it.
+  element.configure({ ...options, autofocus: matchMedia("(pointer: fine)").matches });
   return {
     fetch: options.fetch,
     setTheme: (theme) => element.setTheme(theme),

@@ -115,6 +115,7 @@ async function begin() {
 async function showChat() {
   const fetch = createChatKitFetch({
     getToken: (refused) => session.getToken(refused),
+    onToken: (token) => session.keep(token),
     onConnection: (connection) => chat?.setConnection?.(connection),
   });
   const options = {

@@ -59,9 +59,14 @@ export class Session {
     if (this.isDemo) return demoSession(this.user);
     if (this.#token === null || this.#token === refused) {
       this.signOut();
-      throw new Error("signed out");
+      throw refusal(401, "signed out");
     }
     return this.#token;
+  }
+
+  /** The successor of the token, which is of no more use. */
+  keep(token) {
+    if (!this.isDemo && this.isSignedIn) sessionStorage.setItem(TOKEN, token);
   }
 }
 
@@ -71,8 +76,13 @@ async function demoSession(user) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ user }),
   });
-  if (!response.ok) throw new Error(`the demo lets nobody in: ${response.status}`);
+  if (!response.ok) throw refusal(response.status, await problemOf(response));
   return response.json();
+}
+
+/** An error with the status by which the chat knows what to do about it. */
+function refusal(status, message) {
+  return Object.assign(new Error(message), { status, code: "unauthorized" });
 }
 
 /** A session token, when the gateway takes it. */

@@ -32,6 +32,7 @@ export class Visitor {
     const visitor = new Visitor();
     visitor.origin = origin;
     visitor.context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+    visitor.context.setDefaultTimeout(20_000);
     await visitor.context.addInitScript(() => {
       window.violations = [];
       addEventListener("securitypolicyviolation", (event) => {

@@ -1,4 +1,5 @@
 import { spawn, execFile } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -72,7 +73,7 @@ export async function startModel() {
 
 /**
  * A gateway that serves, with a model at `modelUrl`, or with the agent of `examples/custom_agent`:
- * `{origin, token(user, ttl), stop}`.
+ * `{origin, token(user, ttl), login(user), stop}`.
  */
 export async function startGateway({ modelUrl = null, env = {}, toml = null } = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), "gateway-"));
@@ -91,7 +92,7 @@ export async function startGateway({ modelUrl = null, env = {}, toml = null } = 
   child.stdout.resume();
   const origin = `http://${address}`;
   await ready(origin, child);
-  return Object.assign(new Running(child, folder), { origin, token });
+  return Object.assign(new Running(child, folder), { origin, token, login });
 }
 
 async function ready(origin, child) {
@@ -108,4 +109,13 @@ async function token(user, ttl = "30m") {
   const env = { PATH: process.env.PATH, BETTER_AUTH_SECRET: SECRET };
   const { stdout } = await promisify(execFile)(GATEWAY, ["token", "--user", user, "--ttl", ttl], { env });
   return stdout.trim();
+}
+
+/** A login's JWT of a user, as Better Auth would sign it. */
+function login(user) {
+  const now = Math.floor(Date.now() / 1000);
+  const encoded = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const claims = { sub: user, iat: now, exp: now + 900 };
+  const signed = `${encoded({ alg: "HS256", typ: "JWT" })}.${encoded(claims)}`;
+  return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
 }

@@ -33,18 +33,18 @@ class Stage {
       this.gateway = await this.#keep(startGateway({ modelUrl: this.model.url, env }), stop);
     }
     this.proxy = await this.#keep(Proxy.start(this.gateway.origin), stop);
-    if (process.env.WEB_FOLDER) this.proxy.answer(fromFolder(process.env.WEB_FOLDER));
+    serveFolder(this.proxy);
   }
 
   async stop() {
     for (const end of this.#running.reverse()) await end();
   }
 
-  /** Somebody's window, with the chat in it: a user of the demo, or whoever has a token. */
+  /** Somebody's window, with the chat in it: of the demo's first user, or of one who logs in. */
   async visit({ user = "alice", path = "/", ...options } = {}) {
     const visitor = await this.arrive(options);
     const chat = await visitor.open(path);
-    if (this.gateway.token) await chat.signIn(await this.gateway.token(user));
+    if (this.gateway.login) await chat.signIn(this.gateway.login(user));
     await chat.field.waitFor();
     return { visitor, chat };
   }
@@ -63,13 +63,18 @@ class Stage {
 
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** While the page is worked on: its files as they are on the disk, not as they were built in. */
-function fromFolder(folder) {
-  return async ({ method, path: url }) => {
+/**
+ * With `WEB_FOLDER=web` the page's files are those on the disk, not those that were built in: for
+ * whoever works on them.
+ */
+export function serveFolder(proxy) {
+  const folder = process.env.WEB_FOLDER;
+  if (!folder) return;
+  proxy.answer(async ({ method, path: url }) => {
     const type = TYPES[path.extname(url)];
     if (method !== "GET" || !type) return null;
     const file = url === "/chatkit-gateway.js" ? "helper/chatkit-gateway.js" : `.${url}`;
     const body = await readFile(path.join(folder, file), "utf8");
     return { headers: { "Content-Type": type, "Cache-Control": "no-cache" }, body };
-  };
+  });
 }
