@@ -38,7 +38,7 @@ function focused(page) {
   return page.evaluate(() => {
     let element = document.activeElement;
     while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
-    return element.ariaLabel || element.labels?.[0]?.textContent || element.textContent.trim();
+    return element.ariaLabel || element.labels?.[0]?.textContent || element.innerText.trim();
   });
 }
 

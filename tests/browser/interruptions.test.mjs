@@ -78,6 +78,25 @@ test("Stop before the first word stops the run as well", async () => {
   await visitor.leave();
 });
 
+test("Stop while the network is away stops the run when it is back", async () => {
+  const { visitor, chat } = await here.visit();
+  const calls = here.model.calls.length;
+
+  await chat.sayScript({ text: words(4000), interval_ms: 25 });
+  await chat.written(60);
+  here.proxy.cut();
+  await chat.messages.getByText("Connection lost").waitFor();
+  await chat.stop.click();
+  await chat.done();
+  here.proxy.restore();
+  const call = await here.model.ended(calls);
+
+  assert.equal(call.isWhole, false);
+  await chat.say("Are you there?");
+  await chat.messages.getByText("Hello from the scripted model.").waitFor();
+  await visitor.leave({ allowed: ["ERR_CONNECTION", "ERR_EMPTY_RESPONSE"] });
+});
+
 test("workflow 12: an answer goes on when the network is back", async () => {
   const { visitor, chat } = await here.visit();
   const calls = here.model.calls.length;
@@ -179,9 +198,14 @@ test("workflow 15: two tabs show the same answer, and a message of the second is
   await chat.written(20);
   await second.say("Kept for later");
   await second.messages.getByText("Not sent").waitFor();
+  const again = second.page.getByRole("button", { name: "Send again" });
+  await second.stop.waitFor();
+  // Too early: it stays where it is, and can be sent later.
+  await again.click();
+  await second.messages.getByText("Not sent").waitFor();
   await second.done();
   assert.equal(await second.text(), words(80));
-  await second.page.getByRole("button", { name: "Send again" }).click();
+  await again.click();
   await second.messages.getByText("Hello from the scripted model.").waitFor();
 
   assert.equal(await second.questions.getByText("Kept for later").count(), 1);

@@ -100,6 +100,26 @@ test("workflow 19: when the session is over the page leads back to the login", a
   await chat.signIn(here.gateway.login("ending"));
   await chat.messages.getByText("Hello from the scripted model.").waitFor();
   assert.equal(await chat.questions.count(), 1);
+  assert.equal(await chat.field.inputValue(), "Not lost");
+  await chat.field.press("Enter");
+  await chat.questions.getByText("Not lost").waitFor();
+  await chat.done();
+  assert.equal(await chat.answers.count(), 2);
+  await visitor.leave({ allowed: ["401"] });
+});
+
+test("what one user could not send is not shown to another", async () => {
+  const { visitor, chat } = await here.visit({ user: "first" });
+  const headers = { Authorization: `Bearer ${await tokenOf(chat)}` };
+  await fetch(`${here.gateway.origin}/api/chatkit/logout`, { method: "POST", headers });
+
+  await chat.say("For my eyes only");
+  await chat.page.getByRole("alert").getByRole("button", { name: "Sign in" }).click();
+  await chat.signIn(here.gateway.login("second"));
+  await chat.field.waitFor();
+
+  assert.equal(await chat.field.inputValue(), "");
+  assert.doesNotMatch(await chat.page.locator("body").innerText(), /my eyes/);
   await visitor.leave({ allowed: ["401"] });
 });
 

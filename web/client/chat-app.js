@@ -71,6 +71,7 @@ export class ChatApp {
   start() {
     this.openThread(this.#options.thread ?? null, { isFirst: true });
     this.#threads.refresh();
+    if (this.#options.draft) this.#composer.setText(this.#options.draft);
     const { activeElement, body } = document;
     if (this.#options.autofocus && (!activeElement || activeElement === body)) this.#composer.focus();
   }
@@ -94,8 +95,10 @@ export class ChatApp {
     this.#show(conversation);
     if (!known) conversation.load();
     else conversation.refresh();
-    if (!isFirst) this.#composer.focus();
-    if (!isFirst) this.#tellThread();
+    if (isFirst) return;
+    // On a touch screen that would bring up the keyboard, over what is to be read.
+    if (!matchMedia("(pointer: coarse)").matches) this.#composer.focus();
+    this.#tellThread();
   }
 
   async send(message) {
@@ -106,6 +109,11 @@ export class ChatApp {
 
   focusComposer() {
     this.#composer.focus();
+  }
+
+  /** What the user has written and the server does not have. */
+  get draft() {
+    return this.#composer.text || this.#current.unsentText;
   }
 
   /** What the fetch helper says of its connections (`onConnection`). */

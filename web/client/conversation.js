@@ -1,10 +1,13 @@
 import { GatewayError } from "./api.js";
 import { Emitter } from "./emitter.js";
 import { ItemList } from "./item-list.js";
+import { plainText } from "./items.js";
 import { Run } from "./run.js";
 
 /** Items that are read at a time. */
 const PAGE = 30;
+/** Why a message cannot be sent just now. */
+const BUSY = "an answer is being written.";
 
 /**
  * One thread and what happens in it. It goes on while another one is shown, so that leaving a thread
@@ -32,6 +35,12 @@ export class Conversation extends Emitter {
     /** Why the last thing did not work: `{error, retry}`. */
     this.failure = null;
     this.isLoading = false;
+  }
+
+  /** The text of the last message that could not be sent; empty when there is none. */
+  get unsentText() {
+    const unsent = this.items.all.findLast((item) => item.local?.error);
+    return unsent ? plainText(unsent) : "";
   }
 
   get hasEarlier() {
@@ -85,14 +94,14 @@ export class Conversation extends Emitter {
   /** Sends a message: `{text, attachments, quotedText, model}`. */
   async send({ text, attachments = [], quotedText, model }) {
     const item = {
-      id: `local:${crypto.randomUUID()}`,
+      id: `local:${newKey()}`,
       type: "user_message",
       created_at: new Date().toISOString(),
       content: [{ type: "input_text", text }],
       attachments,
       quoted_text: quotedText,
       inference_options: model ? { model } : {},
-      local: { key: crypto.randomUUID(), error: null },
+      local: { key: newKey(), error: null },
     };
     this.items.put(item);
     await this.#post(item);
@@ -200,7 +209,10 @@ export class Conversation extends Emitter {
   }
 
   async #begin(type, params, local = null) {
-    if (this.run) return;
+    if (this.run) {
+      if (local) this.#notSent(local, new GatewayError({ code: "run_active", message: BUSY }));
+      return;
+    }
     const all = this.threadId ? { thread_id: this.threadId, ...params } : params;
     await this.#play(new Run(this.#api, this, { type, params: all, local }));
   }
@@ -226,16 +238,18 @@ export class Conversation extends Emitter {
   #runFailed(run, error) {
     const { local } = run;
     const wasTaken = !local || !this.items.has(local.id);
-    if (!wasTaken) {
-      local.local.error = error;
-      this.items.touch(local.id);
-    }
+    if (!wasTaken) this.#notSent(local, error);
     if (error.code === "run_active" && error.runId) {
       // The thread is being answered for another window: then that answer is what there is to see.
       this.follow(error.runId);
       return;
     }
     this.#fail(error, wasTaken ? () => this.load() : null);
+  }
+
+  #notSent(item, error) {
+    item.local.error = error;
+    this.items.touch(item.id);
   }
 
   /** Runs the page's own tool, when the run ended with a call of it. */
@@ -293,6 +307,12 @@ export class Conversation extends Emitter {
     this.failure = { error, retry };
     this.emit("failure");
   }
+}
+
+/** `crypto.randomUUID` is missing where a page is not served securely. */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The error of a run, which has no status: the stream had begun. */

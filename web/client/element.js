@@ -47,6 +47,7 @@ export class ChatKitGatewayChat extends HTMLElement {
    * | `onLoginRequired()` | the session has ended |
    * | `attachments` | `{accept, maxSize, maxCount}` where the server takes files; null without |
    * | `models` | `[{id, label, default}]` to choose from |
+   * | `draft` | text that stands in the field at first: a `draft` of before |
    * | `autofocus` | the cursor stands in the field from the start, unless something has the focus |
    * | `placeholder`, `disclaimer` | texts in and below the field |
    */
@@ -90,6 +91,11 @@ export class ChatKitGatewayChat extends HTMLElement {
 
   focusComposer() {
     this.#app?.focusComposer();
+  }
+
+  /** What the user has written and the server does not have, for whoever configures it anew. */
+  get draft() {
+    return this.#app?.draft ?? "";
   }
 
   /** Shows that a connection is lost or back: give it to the fetch helper as `onConnection`. */

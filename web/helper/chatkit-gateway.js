@@ -155,19 +155,21 @@ export function createChatKitFetch(options, host) {
    * Sends again what was refused for now, when `Retry-After` says, within bounds; with `isLossy`
    * also what may not have arrived. Only for what may be sent twice.
    */
-  async function repeat(send, { signal, isLossy = false, isRefusedForNow = isPassing }) {
+  async function repeat(send, options) {
+    const { signal, isLossy = false, isRefusedForNow = isPassing } = options;
+    const maxTries = options.maxTries ?? settings.maxRetries;
     let waited = 0;
     for (let tries = 1; ; ) {
       let wait = here.backOff(tries);
       try {
         const answer = await send();
-        const isFinal = tries > settings.maxRetries || !(await isRefusedForNow(answer));
+        const isFinal = tries > maxTries || !(await isRefusedForNow(answer));
         wait = retryAfterMs(answer, here.now()) ?? wait;
         waited += wait;
         if (isFinal || waited > settings.maxRetryAfterMs) return answer;
         discard(answer);
       } catch (error) {
-        const isFinal = !isLossy || !isNetworkFailure(error) || tries > settings.maxRetries;
+        const isFinal = !isLossy || !isNetworkFailure(error) || tries > maxTries;
         if (signal?.aborted || isFinal) throw error;
       }
       await here.pause(wait, signal);
@@ -245,9 +247,11 @@ export function createChatKitFetch(options, host) {
   }
 
   async function cancelRun(runId) {
-    // Idempotent; and it outlives the page that sends it.
+    // Idempotent; and it outlives the page that sends it. A Stop while the network is away is meant
+    // all the same, so it is tried for as long as an answer would be.
     const init = { method: "POST", keepalive: true };
-    const answer = await repeat(() => connect(runUrl(runId, "/cancel"), init), { isLossy: true });
+    const send = () => connect(runUrl(runId, "/cancel"), init);
+    const answer = await repeat(send, { isLossy: true, maxTries: settings.maxResumes });
     if (!answer.ok) throw await refusalOf(answer);
     return answer.json();
   }
@@ -736,7 +740,7 @@ function hostOf(settings, given = {}) {
     page,
     location,
     fetch: settings.fetch ?? ((...request) => globalThis.fetch(...request)),
-    now: given.now ?? Date.now,
+    now: given.now ?? (() => Date.now()),
     setTimeout: given.setTimeout ?? ((...timer) => setTimeout(...timer)),
     clearTimeout: given.clearTimeout ?? ((timer) => clearTimeout(timer)),
     isOffline: () => page?.navigator?.onLine === false,

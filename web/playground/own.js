@@ -8,6 +8,7 @@ export async function showOwn(main, options) {
   element.configure({ ...options, autofocus: matchMedia("(pointer: fine)").matches });
   return {
     fetch: options.fetch,
+    draft: () => element.draft,
     setTheme: (theme) => element.setTheme(theme),
     openThread: (id) => element.setThreadId(id),
     setConnection: (connection) => element.setConnection(connection),

@@ -8,8 +8,10 @@ const SCHEME = "chatkit-gateway.scheme";
 const settings = JSON.parse(document.querySelector("meta[name=chatkit-gateway]").content);
 const session = new Session(settings);
 const main = byId("main");
-/** What is shown: `{setTheme, openThread}`. */
+/** What is shown: `{fetch, setTheme, openThread, draft, setConnection}`; the last two may be missing. */
 let chat = null;
+/** What somebody had written when their session ended: `{user, text}`. */
+let draft = null;
 
 function byId(id) {
   return document.getElementById(id);
@@ -124,6 +126,8 @@ async function showChat() {
     thread: threadOfAddress(),
     onThreadChange,
     onLoginRequired,
+    // Nobody else's: another may have signed in.
+    draft: draft?.user === session.user ? draft.text : "",
     attachments: settings.attachments ? {} : null,
     startPrompts: [
       { label: "Create a task", prompt: "add a task: water the plants", icon: "check-circle" },
@@ -132,6 +136,7 @@ async function showChat() {
       { label: "A long answer", prompt: "a long answer, please", icon: "document" },
     ],
   };
+  draft = null;
   say("");
   if (wantsChatKit()) {
     try {
@@ -145,6 +150,7 @@ async function showChat() {
 }
 
 function onLoginRequired() {
+  draft = { user: session.user, text: chat?.draft?.() ?? "" };
   if (!session.isDemo) session.signOut();
   begin();
 }

@@ -130,8 +130,17 @@ export class Transcript {
   #make(item) {
     const view = itemView(item, this.#context);
     this.#views.set(item.id, view);
-    view?.update(item, { open: this.#isOpen(item.id) });
+    this.#update(view, item);
     return view;
+  }
+
+  /** An item that cannot be shown must not keep the others from being shown. */
+  #update(view, item) {
+    try {
+      view?.update(item, { open: this.#isOpen(item.id) });
+    } catch (error) {
+      console.error(`the item ${item.id} cannot be shown`, error);
+    }
   }
 
   #isOpen(id) {
@@ -144,7 +153,7 @@ export class Transcript {
     for (const id of this.#dirty) {
       const item = items.get(id);
       if (!item) continue;
-      if (this.#views.has(id)) this.#views.get(id)?.update(item, { open: this.#isOpen(id) });
+      if (this.#views.has(id)) this.#update(this.#views.get(id), item);
       else this.#insert(item);
     }
     this.#dirty.clear();
@@ -245,8 +254,13 @@ async function copyCode(event) {
   const button = event.target.closest?.(".copy-code");
   if (!button) return;
   const text = button.closest("figure").querySelector("code").textContent;
-  await navigator.clipboard.writeText(text).catch(() => {});
-  button.textContent = "Copied";
+  try {
+    // There is none where the page is not served securely.
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not copied";
+  }
   setTimeout(() => {
     button.textContent = "Copy";
   }, 1500);

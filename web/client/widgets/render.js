@@ -30,10 +30,21 @@ function render(component, context) {
         .map((child) => render(child, inner))
         .filter(Boolean),
   };
-  const make = COMPONENTS[component.type] ?? fallback;
-  const element = make(component, inner);
+  const element = made(component, inner);
   if (component.id) element.dataset.component = component.id;
   return element;
+}
+
+/** One component that is not as the protocol has it must not cost the others, or the conversation. */
+function made(component, context) {
+  const isKnown = Object.hasOwn(COMPONENTS, component.type ?? "");
+  if (!isKnown) return fallback(component, context);
+  try {
+    return COMPONENTS[component.type](component, context);
+  } catch (error) {
+    console.warn(`a ${component.type} of a widget cannot be shown`, error);
+    return fallback(component, context);
+  }
 }
 
 function fallback(component, context) {
