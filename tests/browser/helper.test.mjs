@@ -58,7 +58,7 @@ test(`${MESSAGES} messages through a proxy that cuts at random are answered whol
   const fetch = createChatKitFetch({
     baseUrl: proxy.origin,
     minDelayMs: 20,
-    // Every fifth cut or so hits the renewal of nothing: the token is asked for once.
+    // Not through the proxy: a login that fails is the page's to repeat.
     getToken: async () => {
       const headers = { Authorization: `Bearer ${login}` };
       const answer = await globalThis.fetch(`${gateway.origin}/api/chatkit/session`, { method: "POST", headers });
