@@ -37,6 +37,6 @@ make_browser_packages() {
 
 # Builds what the tests run, and runs them one after the other: each has a browser of its own.
 test_browser() {
-    cargo build --locked --bin chatkit-gateway --example scripted_upstream &&
+    cargo build --locked --bin chatkit-gateway --example scripted_upstream --example custom_agent &&
         node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 tests/browser/*.test.mjs
 }

@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn every_file_of_the_client_and_the_playground_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
-        let mut there = BTreeSet::from(["client.js", "helper/chatkit-gateway.js"].map(str::to_owned));
+        let mut there =
+            BTreeSet::from(["client.js", "helper/chatkit-gateway.js"].map(str::to_owned));
         files_below(&root.join("client"), &mut there);
         files_below(&root.join("playground"), &mut there);
         there.remove("playground/index.html");

@@ -13,7 +13,8 @@ use crate::auth::IssuedToken;
 use super::{AppState, error::ApiError, extract::OptionalJsonBody, login::bearer_token};
 
 pub(super) type NoStore = [(HeaderName, HeaderValue); 1];
-pub(super) const NO_STORE: NoStore = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+pub(super) const NO_STORE: NoStore =
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// What ChatKit's `getClientSecret` needs.
 #[derive(Serialize)]

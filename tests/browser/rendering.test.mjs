@@ -130,3 +130,44 @@ test("a long answer is not rendered anew for each of its words", async () => {
   assert.equal(await chat.answer.locator("p").count(), 12);
   await visitor.leave();
 });
+
+test("a widget that is not as it should be keeps nothing else from being shown", async () => {
+  const { visitor, chat } = await here.visit();
+  await chat.say("Before");
+  await chat.done();
+  const hostile = {
+    type: "Card",
+    children: [
+      { type: "constructor" },
+      { type: "__proto__", value: "odd" },
+      { type: "Text", value: "unfit", size: "a b", color: "url(https://evil.example/c.png)" },
+      { type: "Image", src: "https://evil.example/i.png", alt: "far away" },
+      { type: "Image", src: "javascript:window.hacked=1", alt: "script" },
+      { type: "Box", background: "url(https://evil.example/b.png)", children: 7 },
+      { type: "Markdown", value: "<img src=x onerror='window.hacked=2'> **bold**" },
+      { type: "Text", value: "The last one" },
+    ],
+  };
+  const undo = here.proxy.answer(({ path, body }) => {
+    if (path !== "/chatkit" || !body.includes('"items.list"')) return null;
+    const item = (id, more) => ({ id, thread_id: "t", created_at: "2026-01-01T00:00:00Z", ...more });
+    const data = [
+      item("3", { type: "assistant_message", content: [{ type: "output_text", text: "After", annotations: [] }] }),
+      item("2", { type: "widget", widget: hostile }),
+      item("1", { type: "widget", widget: null }),
+      item("0", { type: "assistant_message", content: null }),
+    ];
+    return { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data, has_more: false }) };
+  });
+
+  await chat.page.reload();
+  await chat.answer.getByText("After").waitFor();
+  undo();
+
+  const text = await chat.messages.innerText();
+  assert.match(text, /unfit[^]*far away[^]*bold[^]*The last one[^]*After/);
+  assert.equal(await chat.page.evaluate(() => window.hacked), undefined);
+  assert.deepEqual(visitor.foreignRequests, []);
+  assert.deepEqual(await chat.violations(), []);
+  await visitor.leave({ allowed: ["cannot be shown"] });
+});

@@ -21,6 +21,7 @@ mod legacy;
 mod login;
 mod own_agent;
 mod ownership;
+mod playground;
 mod promises;
 mod protocol_inputs;
 mod remote_agent;

@@ -80,13 +80,14 @@ function replaceComponent(component, id, replace) {
 
 /** The text of an item, for the clipboard and for screen readers. */
 export function plainText(item) {
+  const content = item.content ?? [];
   switch (item.type) {
     case "user_message":
-      return item.content
+      return content
         .map((part) => (part.type === "input_tag" ? `@${part.text}` : part.text))
         .join("");
     case "assistant_message":
-      return item.content.map((part) => part.text).join("\n\n");
+      return content.map((part) => part.text).join("\n\n");
     case "widget":
       return item.copy_text ?? "";
     default:

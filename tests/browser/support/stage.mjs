@@ -9,12 +9,13 @@ import { Proxy } from "./proxy.mjs";
 
 /**
  * What the tests of a file share: browser, gateway, model, and a proxy before the gateway. With
- * `isDemo` it is `chatkit-gateway demo`; otherwise `serve`, with a model whose calls are watched in
- * `model.calls`. Each test has a window of its own.
+ * `isDemo` it is `chatkit-gateway demo`, with `isOwnAgent` the one of `examples/custom_agent`;
+ * otherwise `serve`, with a model whose calls are watched in `model.calls`. Each test has a window of
+ * its own.
  */
-export function stage({ isDemo = false, env = {} } = {}) {
+export function stage({ isDemo = false, isOwnAgent = false, env = {} } = {}) {
   const stage = new Stage();
-  before(() => stage.start({ isDemo, env }));
+  before(() => stage.start({ isDemo, isOwnAgent, env }));
   after(() => stage.stop());
   return stage;
 }
@@ -22,11 +23,13 @@ export function stage({ isDemo = false, env = {} } = {}) {
 class Stage {
   #running = [];
 
-  async start({ isDemo, env }) {
+  async start({ isDemo, isOwnAgent, env }) {
     this.browser = await this.#keep(launch(), (browser) => browser.close());
     const stop = (process) => process.stop();
     if (isDemo) {
       this.gateway = await this.#keep(startDemo(), stop);
+    } else if (isOwnAgent) {
+      this.gateway = await this.#keep(startGateway({ env }), stop);
     } else {
       const model = await this.#keep(startModel(), stop);
       this.model = await this.#keep(ModelWatch.start(model.url), stop);

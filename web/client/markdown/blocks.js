@@ -12,8 +12,8 @@
  * | `table` | `align`, `head`, `rows` (of texts) |
  * | `rule` | |
  *
- * Lines end with LF. Each block has `line`, the line of the text at which it begins. A block ends where the next one begins,
- * so that while a text grows only its last block can change.
+ * Lines end with LF. Each block has `line`, the line of the text at which it begins. A block ends where
+ * the next one begins, so that while a text grows only its last block can change.
  */
 
 /** Deeper nesting is text: nobody reads it, and a hostile text could have it by the thousand. */

@@ -1,7 +1,7 @@
 /**
  * Makes the last children of an element, from `offset` on, those that `next` describes, where they are
- * those of `previous` now. What is the same stays as it is, and a text that has grown gets the rest: nobody's selection is
- * lost, and a long answer costs what is new of it.
+ * those of `previous` now. What is the same stays as it is, and a text that has grown gets the rest:
+ * nobody's selection is lost, and a long answer costs what is new of it.
  */
 export function patch(parent, previous, next, offset = 0) {
   const shared = Math.min(previous.length, next.length);
