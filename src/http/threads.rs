@@ -118,10 +118,8 @@ pub(super) async fn show_thread(
     Query(query): Query<ShowQuery>,
 ) -> Result<Json<ThreadDetails>, ApiError> {
     let thread = state.chat.find_thread(&user, id).await?;
-    let messages = match query.messages {
-        true => Some(state.chat.list_messages(&user, id).await?),
-        false => None,
-    };
+    let messages =
+        if query.messages { Some(state.chat.list_messages(&user, id).await?) } else { None };
     Ok(Json(ThreadDetails { summary: thread.into(), messages }))
 }
 

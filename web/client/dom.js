@@ -1,7 +1,7 @@
 /**
  * An element: `h('button.icon', {ariaLabel: 'Close', onclick}, 'text', child)`. Properties are set as
- * properties; `data-…`, `aria-…` and `role` as attributes. Children may be null. There is no way to
- * give it HTML.
+ * properties; `data-…`, `aria-…` and `role` as attributes. Children may be null, and lists
+ * in lists. There is no way to give it HTML.
  */
 export function h(selector, props = {}, ...children) {
   const [tag, ...classes] = selector.split(".");
@@ -12,7 +12,7 @@ export function h(selector, props = {}, ...children) {
       setAttribute(element, name, value);
     else if (value !== undefined) element[name] = value;
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 

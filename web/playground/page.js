@@ -115,6 +115,7 @@ async function begin() {
 }
 
 async function showChat() {
+  const { user } = session;
   const fetch = createChatKitFetch({
     getToken: (refused) => session.getToken(refused),
     onToken: (token) => session.keep(token),
@@ -125,9 +126,9 @@ async function showChat() {
     theme: theme(),
     thread: threadOfAddress(),
     onThreadChange,
-    onLoginRequired,
+    onLoginRequired: () => onLoginRequired(user),
     // Nobody else's: another may have signed in.
-    draft: draft?.user === session.user ? draft.text : "",
+    draft: draft?.user === user ? draft.text : "",
     attachments: settings.attachments ? {} : null,
     startPrompts: [
       { label: "Create a task", prompt: "add a task: water the plants", icon: "check-circle" },
@@ -149,8 +150,9 @@ async function showChat() {
   chat = await showOwn(main, options);
 }
 
-function onLoginRequired() {
-  draft = { user: session.user, text: chat?.draft?.() ?? "" };
+/** The session of this user has ended. */
+function onLoginRequired(user) {
+  draft = { user, text: chat?.draft?.() ?? "" };
   if (!session.isDemo) session.signOut();
   begin();
 }

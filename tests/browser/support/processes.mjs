@@ -37,11 +37,11 @@ class Running {
   }
 }
 
-function start(program, args, env, cwd) {
+function start(program, args, env, { cwd, stderr = "inherit" } = {}) {
   const child = spawn(program, args, {
     cwd,
     env: { PATH: process.env.PATH, RUST_LOG: "error", ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", stderr],
   });
   child.on("error", (error) => console.error(`${program}: ${error.message}`));
   return child;
@@ -59,7 +59,8 @@ async function awaitLine(child, pattern) {
 /** `chatkit-gateway demo`: `{origin, stop}`. */
 export async function startDemo() {
   const folder = await mkdtemp(path.join(tmpdir(), "gateway-"));
-  const child = start(GATEWAY, ["demo", "--port", "0", "--database", `${folder}/demo.db`], {}, folder);
+  const args = ["demo", "--port", "0", "--database", `${folder}/demo.db`];
+  const child = start(GATEWAY, args, {}, { cwd: folder });
   const origin = await awaitLine(child, /^ *Page +(http:\/\/[^/]+)\//);
   child.stdout.resume();
   return Object.assign(new Running(child, folder), { origin });
@@ -88,7 +89,8 @@ export async function startGateway({ modelUrl = null, env = {}, toml = null } = 
     ...env,
   };
   const program = modelUrl ? GATEWAY : path.join(BINARIES, "examples/custom_agent");
-  const child = start(program, [], settings, folder);
+  // The example tells all that it does, whatever it is asked to tell.
+  const child = start(program, [], settings, { cwd: folder, stderr: modelUrl ? "inherit" : "ignore" });
   child.stdout.resume();
   const origin = `http://${address}`;
   await ready(origin, child);
