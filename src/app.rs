@@ -27,7 +27,7 @@ use crate::{
         server::{self, ServerLimits, ServerShutdown},
     },
     live::{Live, Signal},
-    protocol::Timestamp,
+    protocol::{Timestamp, UserId},
     run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
     tools::{LiveTools, ToolRegistry, mcp_client::McpServers, tasks::task_tools},
@@ -124,7 +124,11 @@ impl Gateway {
         let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits, live.clone());
         let chat = ChatService::new(store.clone(), runs, agent, files);
         let state = AppState { chat, auth, store, tools, metrics };
-        let options = RouterOptions { cors_origins: config.cors_origins };
+        let options = RouterOptions {
+            cors_origins: config.cors_origins,
+            playground: config.playground,
+            demo_users: Vec::new(),
+        };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
         Ok(Self { state, options, live, drain, events_kept, tool_servers: None })
     }
@@ -134,6 +138,14 @@ impl Gateway {
     pub fn tool_servers_up(&self) -> watch::Receiver<Vec<bool>> {
         let up = self.tool_servers.as_ref().map(McpServers::up);
         up.unwrap_or_else(|| watch::Sender::default().subscribe())
+    }
+
+    /// Lets these users in without a login, the first where none is named: for the demo, on
+    /// loopback only.
+    #[must_use]
+    pub fn with_demo_users(mut self, users: Vec<UserId>) -> Self {
+        self.options.demo_users = users;
+        self
     }
 
     /// Serves until `shutdown` is cancelled, then lets live runs go on for the drain time, and

@@ -15,6 +15,11 @@ impl ChatService {
         self.files.as_ref().ok_or(ChatError::NotSupported("this server takes no attachments"))
     }
 
+    /// Whether there is a place for files.
+    pub fn takes_attachments(&self) -> bool {
+        self.files.is_some()
+    }
+
     /// Makes a place for a file that the user is about to upload.
     pub async fn create_attachment(
         &self,

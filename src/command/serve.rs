@@ -20,8 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{read_file, runtime, var};
 
-/// The demo's user.
-const DEMO_USER: &str = "demo";
+/// The demo's users; the token that is printed is the first one's.
+const DEMO_USERS: [&str; 3] = ["demo", "alice", "bob"];
 /// How long the demo's token is good.
 const DEMO_TTL: Duration = Duration::from_hours(12);
 
@@ -92,10 +92,12 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
 
         let config = demo_config(&args.database, &model_url)?;
-        let user = UserId::parse(DEMO_USER).expect("the name is in order");
+        let users = DEMO_USERS.map(|name| UserId::parse(name).expect("the name is in order"));
         let keys = SessionKeys::new(&config.auth.session);
-        let token = keys.issue_detached(&user, DEMO_TTL, Timestamp::now()).token;
-        let gateway = Gateway::build(config, telemetry::start_metrics()?).await?;
+        let token = keys.issue_detached(&users[0], DEMO_TTL, Timestamp::now()).token;
+        let gateway = Gateway::build(config, telemetry::start_metrics()?)
+            .await?
+            .with_demo_users(users.into());
 
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -122,6 +124,7 @@ fn demo_config(database: &str, model_url: &str) -> anyhow::Result<Config> {
             "OPENAI_BASE_URL" => Some(model_url.to_owned()),
             "OPENAI_MODEL" => Some("scripted".to_owned()),
             "BETTER_AUTH_SECRET" => Some(secret.clone()),
+            "CHATKIT_PLAYGROUND" => var(name),
             _ => None,
         },
         |_| Err(std::io::ErrorKind::NotFound.into()),

@@ -50,6 +50,8 @@ pub struct Config {
     pub agent_secret: Option<ApiKey>,
     /// Origins whose pages may call.
     pub cors_origins: Vec<String>,
+    /// Whether the playground is served at `/`.
+    pub playground: bool,
     /// Bounds of runs.
     pub limits: RunLimits,
     /// How new threads get their titles.
@@ -192,10 +194,12 @@ impl Config {
                 vars.problem(problem.variable, problem.problem);
             }
         }
+        let bind_addr: SocketAddr =
+            vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000");
         let file = file(&mut vars, read_file);
         let model = model(&mut vars, needs_model && file.agent.kind == AgentKind::Model);
         let config = Self {
-            bind_addr: vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000"),
+            bind_addr,
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
             redis_url: redis(&mut vars),
             titles: titles(&mut vars, &model),
@@ -204,6 +208,7 @@ impl Config {
             tool_servers: tool_servers::tool_servers(&mut vars, &file.mcp),
             file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
+            playground: playground(&mut vars, bind_addr),
             limits: limits(&mut vars),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
@@ -294,6 +299,14 @@ fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
         idle_timeout: vars.duration("CHATKIT_IDLE_TIMEOUT", "30s"),
         background,
     }
+}
+
+/// `local` by default: what listens on loopback is most likely tried out by the one who started it,
+/// and what listens elsewhere has pages of its own, beside which a page that asks for a token is one
+/// too many.
+fn playground(vars: &mut Vars<'_>, bind_addr: SocketAddr) -> bool {
+    let is_local = bind_addr.ip().is_loopback();
+    vars.choice("CHATKIT_PLAYGROUND", &[("local", is_local), ("on", true), ("off", false)])
 }
 
 fn limits(vars: &mut Vars<'_>) -> RunLimits {
@@ -438,6 +451,19 @@ mod tests {
     #[test]
     fn a_server_of_ones_own_needs_no_key() {
         assert!(read(&[SECRET, ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/")]).is_ok());
+    }
+
+    #[test]
+    fn the_playground_is_on_by_itself_where_only_this_machine_can_reach_it() {
+        let is_on = |vars: &[(&str, &str)]| {
+            let vars: Vec<_> = [SECRET, KEY].iter().chain(vars).copied().collect();
+            read(&vars).unwrap().playground
+        };
+
+        assert!(is_on(&[]));
+        assert!(!is_on(&[("BIND_ADDR", "0.0.0.0:8000")]));
+        assert!(is_on(&[("BIND_ADDR", "0.0.0.0:8000"), ("CHATKIT_PLAYGROUND", "on")]));
+        assert!(!is_on(&[("CHATKIT_PLAYGROUND", "off")]));
     }
 
     #[test]

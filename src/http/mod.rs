@@ -9,16 +9,19 @@
 //! | `extract` | bodies and queries, bounded |
 //! | `sse` | a run's events as a response body |
 //! | `observe` | request ids, spans, metrics |
+//! | `assets`, `playground` | the files of `web/`, and the page that uses them |
 //! | the others | a resource each |
 
+mod assets;
 mod chatkit;
+mod demo_session;
 mod error;
 mod extract;
 mod legacy_chat;
 mod login;
 mod messages;
 mod observe;
-mod page;
+mod playground;
 mod probes;
 mod router;
 mod runs;

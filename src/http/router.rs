@@ -1,7 +1,7 @@
 //! The table of routes.
 
 use axum::{
-    Router,
+    Extension, Router,
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{from_fn, from_fn_with_state},
     routing::{get, patch, post},
@@ -12,11 +12,17 @@ use tower_http::{
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
-use crate::tools::mcp_server::{self, McpSettings};
+use crate::{
+    protocol::UserId,
+    tools::mcp_server::{self, McpSettings},
+};
 
 use super::{
-    AppState, chatkit, error, legacy_chat, login, messages, observe, page, probes, runs, session,
-    sse, tasks, threads,
+    AppState, assets, chatkit,
+    demo_session::{DemoUsers, create_demo_session},
+    error, legacy_chat, login, messages, observe,
+    playground::{Playground, PlaygroundSettings, show_page},
+    probes, runs, session, sse, tasks, threads,
 };
 
 /// What the routes depend on besides their state.
@@ -24,6 +30,10 @@ use super::{
 pub struct RouterOptions {
     /// Origins whose pages may call, exactly.
     pub cors_origins: Vec<String>,
+    /// Whether the playground is served at `/`.
+    pub playground: bool,
+    /// Whom the demo lets in without a login. Empty outside of it: then there is no such route.
+    pub demo_users: Vec<UserId>,
 }
 
 /// All routes. `shutdown` ends what the MCP server holds open.
@@ -55,7 +65,7 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
         .route_layer(from_fn_with_state(state.clone(), login::require_login));
     // The routes that nobody needs to be known for.
     let open = Router::new()
-        .route("/", get(page::show_page))
+        .merge(pages(&state, options))
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready))
         .route("/metrics", get(probes::metrics))
@@ -69,6 +79,28 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
         .layer(from_fn(error::render))
         .layer(cors(&options.cors_origins))
         .layer(from_fn(observe::observe))
+}
+
+/// The client and its helper for pages of one's own, and the playground where it is on.
+fn pages(state: &AppState, options: &RouterOptions) -> Router<AppState> {
+    let mut pages = Router::new()
+        .route("/chatkit-gateway.js", get(assets::helper))
+        .route("/client.js", get(assets::client))
+        .route("/client/{*file}", get(assets::client_file));
+    if options.playground {
+        let settings = PlaygroundSettings {
+            demo_users: options.demo_users.clone(),
+            attachments: state.chat.takes_attachments(),
+        };
+        pages = pages
+            .route("/", get(show_page).layer(Extension(Playground::new(&settings))))
+            .route("/playground/{*file}", get(assets::playground_file));
+    }
+    if !options.demo_users.is_empty() {
+        let users = Extension(DemoUsers(options.demo_users.clone()));
+        pages = pages.route("/demo/session", post(create_demo_session).layer(users));
+    }
+    pages
 }
 
 /// Any host will do: every request needs a token that a browser does not send by itself.

@@ -12,8 +12,9 @@ use crate::auth::IssuedToken;
 
 use super::{AppState, error::ApiError, extract::OptionalJsonBody, login::bearer_token};
 
-type NoStore = [(HeaderName, HeaderValue); 1];
-const NO_STORE: NoStore = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+pub(super) type NoStore = [(HeaderName, HeaderValue); 1];
+pub(super) const NO_STORE: NoStore =
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// What ChatKit's `getClientSecret` needs.
 #[derive(Serialize)]

@@ -55,7 +55,8 @@ impl From<ThreadRecord> for ThreadSummary {
 pub(super) struct ThreadDetails {
     #[serde(flatten)]
     summary: ThreadSummary,
-    messages: Vec<Message>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Message>>,
 }
 
 #[derive(Deserialize)]
@@ -99,14 +100,26 @@ pub(super) async fn create_thread(
     Ok((StatusCode::CREATED, Json(thread.into())))
 }
 
-/// `GET /api/chatkit/threads/{id}`: with its whole history, oldest first.
+#[derive(Deserialize)]
+pub(super) struct ShowQuery {
+    #[serde(default = "yes")]
+    messages: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `GET /api/chatkit/threads/{id}`: with its whole history, oldest first, unless it is not wanted.
 pub(super) async fn show_thread(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
     Path(id): Path<ThreadId>,
+    Query(query): Query<ShowQuery>,
 ) -> Result<Json<ThreadDetails>, ApiError> {
     let thread = state.chat.find_thread(&user, id).await?;
-    let messages = state.chat.list_messages(&user, id).await?;
+    let messages =
+        if query.messages { Some(state.chat.list_messages(&user, id).await?) } else { None };
     Ok(Json(ThreadDetails { summary: thread.into(), messages }))
 }
 

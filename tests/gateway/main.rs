@@ -24,6 +24,7 @@ mod mcp_packages;
 mod mcp_resources;
 mod own_agent;
 mod ownership;
+mod playground;
 mod promises;
 mod protocol_inputs;
 mod remote_agent;
