@@ -31,6 +31,7 @@ const PASSING = new Set([408, 429, 502, 503, 504]);
 const STOP_GRACE_MS = 50;
 /** A new message waits at most so long for the Stop of an earlier answer to arrive. */
 const STOP_WAIT_MS = 2_000;
+const NOT_CACHED = { cache: "no-store" };
 
 const DEFAULTS = {
   maxRetries: 4,
@@ -262,7 +263,7 @@ export function createChatKitFetch(options, host) {
    * A run as this page reads it, behind the event numbered `after`. `carried` goes with every
    * request for its events; `repost` sends its message again, which gives the same run.
    */
-  function newRun({ id, after = 0, carried = {}, repost = null }) {
+  function newRun({ id, after = 0, carried = NOT_CACHED, repost = null }) {
     const frames = new Frames(after);
 
     /**
@@ -296,6 +297,7 @@ export function createChatKitFetch(options, host) {
         frames.dropPartial();
         id = frames.runId ?? id;
         if (isWhole && (frames.endsInError || !frames.hasPositions)) return;
+        if (!frames.hasPositions) throw failure ?? new TypeError("the answer broke off");
         if (isWhole && hasEnded && frames.count === before) return;
         try {
           answer = null;
@@ -304,10 +306,10 @@ export function createChatKitFetch(options, host) {
             isLost = true;
             await here.pause(here.backOff(tries + 1), signal);
           }
-          if (tries > settings.maxResumes) throw failure ?? new TypeError("the run does not go on");
+          if (tries >= settings.maxResumes) throw failure ?? new TypeError("the run does not go on");
           if (!here.isOffline()) tries += 1;
           if (isWhole && !hasEnded) {
-            const status = await statusOf(id, signal);
+            const status = await statusOf(id, carried, signal);
             // Its thread was deleted: nothing more will come.
             if (status === null) return;
             hasEnded = TERMINAL.has(status);
@@ -315,7 +317,7 @@ export function createChatKitFetch(options, host) {
           answer = await reopen(signal);
         } catch (error) {
           signal.throwIfAborted();
-          if (!isNetworkFailure(error) || tries > settings.maxResumes) throw error;
+          if (!isNetworkFailure(error) || tries >= settings.maxResumes) throw error;
           const wait = Math.min(error.retryAfterMs ?? 0, settings.maxRetryAfterMs);
           if (wait > 0) await here.pause(wait, signal);
         }
@@ -384,8 +386,8 @@ export function createChatKitFetch(options, host) {
   }
 
   /** `null` when the run is gone. */
-  async function statusOf(runId, signal) {
-    const answer = await connect(runUrl(runId), { cache: "no-store" }, { signal });
+  async function statusOf(runId, carried, signal) {
+    const answer = await connect(runUrl(runId), carried, { signal });
     if (answer.status === 404) return null;
     if (!answer.ok) throw await refusalOf(answer);
     return (await answer.json()).status;
@@ -454,7 +456,7 @@ export function createChatKitFetch(options, host) {
   async function watchRun(runId, { after = 0, signal } = {}) {
     signal?.throwIfAborted();
     const position = after > 0 ? { "Last-Event-ID": `${runId}:${after}` } : {};
-    const init = withHeaders({}, position);
+    const init = withHeaders(NOT_CACHED, position);
     const send = () => connect(runUrl(runId, "/events"), init, { signal });
     const answer = await repeat(send, { signal, isLossy: true });
     if (!isStream(answer)) return answer;
@@ -464,7 +466,7 @@ export function createChatKitFetch(options, host) {
   /** The id of the run that is answering a thread, or `null`; with `onUpdate` it is followed. */
   async function liveRun(threadId, onUpdate, { signal } = {}) {
     const url = `${api}/threads/${encodeURIComponent(threadId)}`;
-    const send = () => connect(url, { cache: "no-store" }, { signal });
+    const send = () => connect(url, NOT_CACHED, { signal });
     const answer = await repeat(send, { signal, isLossy: true });
     if (answer.status === 404) return null;
     if (!answer.ok) throw await refusalOf(answer);
@@ -488,7 +490,7 @@ export function createChatKitFetch(options, host) {
       for await (const chunk of run.events(answer, stop.signal)) {
         if (hasItemDone(chunk)) onUpdate({ runId, threadId, ended: false, status: "running" });
       }
-      onUpdate({ runId, threadId, ended: true, status: await statusOf(runId, stop.signal) });
+      onUpdate({ runId, threadId, ended: true, status: await statusOf(runId, NOT_CACHED, stop.signal) });
     } catch (error) {
       if (!stop.signal.aborted) onUpdate({ runId, threadId, ended: true, status: null, error });
     } finally {
@@ -522,6 +524,8 @@ export function createChatKitFetch(options, host) {
 function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
   let token = null;
   let pending = null;
+  /** Counts the users of the page: a token that comes for one that has gone is not kept. */
+  let user = 0;
 
   const once = (task) => {
     const mine = (pending ??= task().finally(() => {
@@ -529,25 +533,25 @@ function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
     }));
     return mine;
   };
-  /** Keeps a token, unless it was forgotten meanwhile whose it is. */
-  const keep = (next, before) => {
-    if (token === before) token = next;
+  const keep = (given, owner) => {
+    const next = readToken(given, here.now(), renewBeforeMs);
+    if (user === owner) token = next;
     return next.secret;
   };
 
   async function ask() {
-    const before = token;
-    return keep(readToken(await getToken(before?.secret ?? null), here.now(), renewBeforeMs), before);
+    const owner = user;
+    return keep(await getToken(token?.secret ?? null), owner);
   }
 
   async function renew() {
-    const before = token;
-    const init = { method: "POST", cache: "no-store", headers: bearer(before.secret) };
+    const owner = user;
+    const init = { method: "POST", cache: "no-store", headers: bearer(token.secret) };
     const answer = await here.fetch(refreshUrl, init);
     if (answer.ok) {
-      const next = readToken(await answer.json(), here.now(), renewBeforeMs);
-      if (token === before) onToken?.(next.secret);
-      return keep(next, before);
+      const secret = keep(await answer.json(), owner);
+      if (user === owner) onToken?.(secret);
+      return secret;
     }
     discard(answer);
     // It is the session that is over; otherwise the gateway cannot renew anything just now.
@@ -576,6 +580,7 @@ function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
     forget() {
       const secret = token?.secret ?? null;
       token = pending = null;
+      user += 1;
       return secret;
     },
   };
@@ -795,7 +800,7 @@ function carriedOf({ headers, credentials, mode }) {
   for (const name of ["content-type", "content-length", "accept", "idempotency-key"]) {
     carried.delete(name);
   }
-  return withoutUndefined({ headers: carried, credentials, mode, cache: "no-store" });
+  return withoutUndefined({ ...NOT_CACHED, headers: carried, credentials, mode });
 }
 
 /** The parts of a request that `fetch` takes beside its URL and its body. */
