@@ -1,8 +1,8 @@
 //! The one task that writes.
 //!
 //! It owns the writing connection. Writes reach it through a queue; it opens a transaction, runs
-//! all that are waiting, each in a savepoint of its own, commits once, and only then answers them.
-//! So
+//! all that are waiting, each behind the first in a savepoint of its own, commits once, and only then
+//! answers them. So
 //!
 //! - a caller that goes away never leaves a transaction open: its write happens whole or not at all;
 //! - all that arrive during one sync of the disk share the next one;
