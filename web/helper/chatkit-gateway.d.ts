@@ -105,9 +105,12 @@ export interface ChatKitFetch {
   ): Promise<Response>;
   /** Stops a run. It may be repeated. */
   cancelRun(runId: string): Promise<Run>;
-  /** Ends the session at the gateway, and forgets its token. */
+  /** Ends the session at the gateway, and forgets its token as `forget` does. */
   logout(): Promise<void>;
-  /** Forgets the token: for a page whose user has changed. */
+  /**
+   * Forgets the token: for a page whose user has changed. What is under way is aborted by `LEAVE`, so
+   * that nothing of one user is sent with another one's token; runs go on.
+   */
   forget(): void;
 }
 

@@ -75,6 +75,8 @@ export function createChatKitFetch(options, host) {
   const stops = new Set();
   /** Threads whose run is followed for `liveRun`, each with what ends that. */
   const followed = new Map();
+  /** Aborts what one user began before another one's token could be put on it. */
+  let userGone = new AbortController();
   let isPageLeaving = false;
   here.page?.addEventListener("pagehide", () => (isPageLeaving = true));
   here.page?.addEventListener("pageshow", () => (isPageLeaving = false));
@@ -85,7 +87,7 @@ export function createChatKitFetch(options, host) {
     const route = routeOf(new URL(input instanceof Request ? input.url : input, here.location));
     if (route === null) return here.fetch(input, init);
     const request = await readRequest(input, init, route);
-    request.signal?.throwIfAborted();
+    request.signal.throwIfAborted();
     if (request.startsRun) return startRun(request);
     const send = () => authorized(request.url, request.init);
     return request.isSafe ? repeat(send, { signal: request.signal }) : send();
@@ -101,10 +103,11 @@ export function createChatKitFetch(options, host) {
     return /^\/(api\/)?chatkit$|^\/api\/chatkit\//.test(route) ? route : null;
   }
 
-  async function readRequest(input, init = {}, route) {
+  async function readRequest(input, init, route) {
     const given = input instanceof Request ? initOf(input) : {};
-    const sent = { ...given, ...init };
-    if (input instanceof Request && init.body === undefined && input.body) {
+    const sent = { ...given, ...withoutUndefined(init ?? {}) };
+    sent.signal = whileUserStays(sent.signal);
+    if (input instanceof Request && sent.body === undefined && input.body) {
       sent.body = await input.arrayBuffer();
     }
     const method = (sent.method ?? "GET").toUpperCase();
@@ -112,7 +115,7 @@ export function createChatKitFetch(options, host) {
     const request = {
       url: new URL(input instanceof Request ? input.url : input, here.location).href,
       init: sent,
-      signal: sent.signal ?? null,
+      signal: sent.signal,
       isSafe: method === "GET" || method === "HEAD" || headers.has("Idempotency-Key"),
       startsRun: false,
       threadId: null,
@@ -353,6 +356,8 @@ export function createChatKitFetch(options, host) {
         isOver = true;
         stop.abort(reason ?? LEAVE);
         source.return().catch(() => {});
+        // A generator that nobody has read from yet does not close what it was given.
+        closers.get(answer)(LEAVE);
         if (id) leave(id, reason);
       };
       const close = (finish) => {
@@ -453,8 +458,9 @@ export function createChatKitFetch(options, host) {
   // ---- what a page may ask for besides -----------------------------------------------------
 
   /** The events of a run as a response like that to its message. */
-  async function watchRun(runId, { after = 0, signal } = {}) {
-    signal?.throwIfAborted();
+  async function watchRun(runId, { after = 0, signal: given } = {}) {
+    const signal = whileUserStays(given);
+    signal.throwIfAborted();
     const position = after > 0 ? { "Last-Event-ID": `${runId}:${after}` } : {};
     const init = withHeaders(NOT_CACHED, position);
     const send = () => connect(runUrl(runId, "/events"), init, { signal });
@@ -464,7 +470,8 @@ export function createChatKitFetch(options, host) {
   }
 
   /** The id of the run that is answering a thread, or `null`; with `onUpdate` it is followed. */
-  async function liveRun(threadId, onUpdate, { signal } = {}) {
+  async function liveRun(threadId, onUpdate, { signal: given } = {}) {
+    const signal = whileUserStays(given);
     const url = `${api}/threads/${encodeURIComponent(threadId)}`;
     const send = () => connect(url, NOT_CACHED, { signal });
     const answer = await repeat(send, { signal, isLossy: true });
@@ -500,9 +507,21 @@ export function createChatKitFetch(options, host) {
     }
   }
 
+  const whileUserStays = (signal) =>
+    signal ? AbortSignal.any([signal, userGone.signal]) : userGone.signal;
+
+  /** Answers the token that was forgotten, or `null`. */
+  function forget() {
+    const secret = tokens.forget();
+    const gone = userGone;
+    userGone = new AbortController();
+    gone.abort(LEAVE);
+    return secret;
+  }
+
   /** Ends the session at the gateway and forgets its token. */
   async function logout() {
-    const secret = tokens.forget();
+    const secret = forget();
     if (!secret) return;
     const answer = await here.fetch(`${api}/logout`, withHeaders({ method: "POST" }, bearer(secret)));
     if (!answer.ok && answer.status !== 401) throw await refusalOf(answer);
@@ -514,7 +533,7 @@ export function createChatKitFetch(options, host) {
     watchRun,
     cancelRun,
     logout,
-    forget: () => void tokens.forget(),
+    forget: () => void forget(),
   });
 }
 
@@ -539,8 +558,7 @@ function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
     return next.secret;
   };
 
-  async function ask() {
-    const owner = user;
+  async function ask(owner = user) {
     return keep(await getToken(token?.secret ?? null), owner);
   }
 
@@ -555,7 +573,7 @@ function createTokens({ getToken, onToken, renewBeforeMs }, here, refreshUrl) {
     }
     discard(answer);
     // It is the session that is over; otherwise the gateway cannot renew anything just now.
-    if (answer.status < 500 && answer.status !== 429) return ask();
+    if (answer.status < 500 && answer.status !== 429) return ask(owner);
     throw new TypeError(`the session cannot be renewed now: status ${answer.status}`);
   }
 

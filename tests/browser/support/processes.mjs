@@ -1,16 +1,17 @@
 import { spawn, execFile } from "node:child_process";
-import { createHmac } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
+import { signed } from "./jwt.mjs";
 import { freePort } from "./proxy.mjs";
 
 /** Where cargo has put the binaries. */
 const BINARIES = process.env.GATEWAY_BINARIES ?? path.resolve("target/debug");
-const GATEWAY = path.join(BINARIES, "chatkit-gateway");
+const GATEWAY = process.env.TEST_GATEWAY ?? path.join(BINARIES, "chatkit-gateway");
+const MODEL = process.env.TEST_MODEL ?? path.join(BINARIES, "examples/scripted_upstream");
 
 /** The login's secret of every gateway here. */
 const SECRET = "a-secret-of-the-login-for-tests-only";
@@ -68,7 +69,7 @@ export async function startDemo() {
 
 /** The scripted model, whose answers stand in the messages: `{url, stop}`. */
 export async function startModel() {
-  const child = start(path.join(BINARIES, "examples/scripted_upstream"), ["--port", "0"], {});
+  const child = start(MODEL, ["--port", "0"], {});
   return Object.assign(new Running(child), { url: await awaitLine(child, /^(http:\/\/\S+)$/) });
 }
 
@@ -116,8 +117,6 @@ async function token(user, ttl = "30m") {
 /** A login's JWT of a user, as Better Auth would sign it. */
 function login(user) {
   const now = Math.floor(Date.now() / 1000);
-  const encoded = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const claims = { sub: user, iat: now, exp: now + 900 };
-  const signed = `${encoded({ alg: "HS256", typ: "JWT" })}.${encoded(claims)}`;
-  return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
+  return signed(claims, SECRET);
 }

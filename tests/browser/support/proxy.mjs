@@ -12,10 +12,6 @@ export class Proxy {
   #server;
   #sockets = new Set();
   #isCut = false;
-  /** After how many bytes an answer is lost; null for never. */
-  #cutAfter = () => null;
-  /** Answers that were lost by `cutAnswers`. */
-  cuts = 0;
   #rules = [];
 
   /** `target` is the gateway's origin. */
@@ -44,11 +40,6 @@ export class Proxy {
 
   restore() {
     this.#isCut = false;
-  }
-
-  /** From now on loses each answer after as many bytes as `choose` says, or not, where it says null. */
-  cutAnswers(choose) {
-    this.#cutAfter = choose;
   }
 
   /**
@@ -92,27 +83,12 @@ export class Proxy {
     const upstream = http.request({ host, port, method, path, headers, agent: false }, (answer) => {
       if (isLost) return response.destroy();
       response.writeHead(answer.statusCode, answer.headers);
-      this.#pipe(answer, response);
+      answer.pipe(response);
       answer.on("error", () => response.destroy());
     });
     upstream.on("error", () => response.destroy());
     response.on("close", () => upstream.destroy());
     upstream.end(body);
-  }
-
-  #pipe(answer, response) {
-    let left = this.#cutAfter();
-    if (left === null) return answer.pipe(response);
-    answer.on("data", (chunk) => {
-      response.write(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left > 0) return;
-      this.cuts += 1;
-      answer.destroy();
-      // What was written leaves first: it is an answer that breaks, not one that never began.
-      response.socket?.end();
-    });
-    answer.on("end", () => response.end());
   }
 }
 
