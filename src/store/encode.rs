@@ -193,11 +193,11 @@ pub(super) fn written_items(
 }
 
 /// The rows of client tool calls that nobody will answer any more.
-pub(super) fn abandoned_calls(thread: ThreadId, calls: Vec<ItemRecord>) -> Vec<MessageRow> {
+pub(super) fn abandoned_calls(calls: Vec<ItemRecord>) -> Vec<MessageRow> {
     let abandoned = calls.into_iter().filter_map(|mut record| {
         let ItemKind::ClientToolCall(call) = &mut record.item.kind else { return None };
         call.abandon();
-        Some(MessageRow::new(thread, &record.item, record.status, None))
+        Some(MessageRow::new(record.item.thread_id, &record.item, record.status, None))
     });
     abandoned.collect()
 }

@@ -56,7 +56,7 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
     item_writes::remove(connection, &removed, &times).await?;
     if run.abandon_calls {
         let calls = items::pending_calls(connection, thread_id).await?;
-        let rows = encode::abandoned_calls(thread_id, calls);
+        let rows = encode::abandoned_calls(calls);
         item_writes::put(connection, rows, &times).await?;
     }
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));

@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, writer::Writer};
+use super::{SqliteStore, begin::BeginQueue, writer::Writer};
 use crate::{
     protocol::Timestamp,
     store::{OpenError, OpenOptions, Result, StoreError, migrations},
@@ -48,7 +49,9 @@ impl SqliteStore {
             .connect_with(file.read_only(true))
             .await
             .map_err(|error| unreachable(&path, error))?;
-        Ok(Self { readers, writer: Writer::start(connection, lock) })
+        let writer = Arc::new(Writer::start(connection, lock));
+        let begin_queue = BeginQueue::start(Arc::clone(&writer));
+        Ok(Self { readers, writer, begin_queue })
     }
 }
 

@@ -6,7 +6,11 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{Key, SqliteStore, key_list, threads};
+use super::{
+    Key, SqliteStore, key_list,
+    texts::{Span, Texts, text_at},
+    threads,
+};
 use crate::{
     protocol::{ItemId, ThreadId, ThreadItem, Timestamp, UserId},
     store::{
@@ -49,14 +53,42 @@ pub(super) async fn put(
     rows: Vec<MessageRow>,
     times: &Times,
 ) -> Result<()> {
+    let placement = place(connection, rows, times).await?;
+    insert(connection, &placement.new_rows).await
+}
+
+/// What is left to be done with items that have their places.
+#[derive(Default)]
+pub(super) struct Placement {
+    /// To be inserted.
+    pub(super) new_rows: Vec<NewRow>,
+    /// What became of the threads' counters.
+    pub(super) changes: BTreeMap<Uuid, Change>,
+}
+
+/// An item and its number in its thread.
+pub(super) struct NewRow {
+    pub(super) row: MessageRow,
+    pub(super) seq: i64,
+}
+
+/// Replaces items whose ids are there in place, and gives the others the next numbers of their
+/// threads.
+pub(super) async fn place(
+    connection: &mut SqliteConnection,
+    rows: Vec<MessageRow>,
+    times: &Times,
+) -> Result<Placement> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(Placement::default());
     }
     let existing = find_existing(connection, &rows).await?;
     let plan = Plan::new(rows, &existing)?;
     let last_seq = change_counters(connection, &plan.changes, times).await?;
     replace_rows(connection, &plan.updates).await?;
-    insert_rows(connection, &plan.inserts, plan.sequence(&last_seq)).await
+    let seq = plan.sequence(&last_seq);
+    let new_rows = plan.inserts.into_iter().zip(seq).map(|(row, seq)| NewRow { row, seq });
+    Ok(Placement { new_rows: new_rows.collect(), changes: plan.changes })
 }
 
 async fn find_existing(
@@ -110,33 +142,33 @@ async fn change_counters(
     found.iter().map(decode::last_seq).collect()
 }
 
-/// An item and its place, for `json_each`.
+/// An item, for `json_each`; its texts are beside it.
 #[derive(Serialize)]
 struct Given<'r> {
     id: Uuid,
     conversation_id: Uuid,
     role: &'r str,
-    content: &'r str,
+    content: Span,
     created_at: i64,
     seq: Option<i64>,
     #[serde(rename = "type")]
     kind: &'r str,
-    item: &'r str,
+    item: Span,
     status: &'r str,
     run_id: Option<Uuid>,
 }
 
 impl<'r> Given<'r> {
-    fn new(row: &'r MessageRow, seq: Option<i64>) -> Self {
+    fn new(row: &'r MessageRow, seq: Option<i64>, texts: &mut Texts) -> Self {
         Self {
             id: row.id,
             conversation_id: row.thread_id,
             role: row.role,
-            content: &row.content,
+            content: texts.add(&row.content),
             created_at: row.created_at.as_micros(),
             seq,
             kind: row.kind,
-            item: &row.item,
+            item: texts.add(&row.item),
             status: row.status,
             run_id: row.run_id,
         }
@@ -148,57 +180,89 @@ async fn replace_rows(connection: &mut SqliteConnection, rows: &[MessageRow]) ->
     if rows.is_empty() {
         return Ok(());
     }
-    let given: Vec<_> = rows.iter().map(|row| Given::new(row, None)).collect();
-    sqlx::query(
+    let mut texts = Texts::default();
+    let given: Vec<_> = rows.iter().map(|row| Given::new(row, None, &mut texts)).collect();
+    sqlx::query(concat!(
         "UPDATE message
         SET role = given.value ->> 'role',
-            content = given.value ->> 'content',
+            content = ",
+        text_at!("content"),
+        ",
             created_at = given.value ->> 'created_at',
             type = given.value ->> 'type',
-            item = given.value ->> 'item',
+            item = ",
+        text_at!("item"),
+        ",
             status = given.value ->> 'status',
             run_id = coalesce(run_id, given.value ->> 'run_id')
-        FROM json_each(?1) AS given
+        FROM json_each(?) AS given
+        CROSS JOIN (SELECT ? AS bytes) AS texts
         WHERE message.id = (given.value ->> 'id')
-            AND message.conversation_id = (given.value ->> 'conversation_id')",
-    )
+            AND message.conversation_id = (given.value ->> 'conversation_id')"
+    ))
     .bind(encode::json(&given))
+    .bind(texts.into_bytes())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_rows(
-    connection: &mut SqliteConnection,
-    rows: &[MessageRow],
-    seq: Vec<i64>,
-) -> Result<()> {
-    if rows.is_empty() {
+/// Inserts what [`NewRows`] holds; the parameters have no numbers, so that other statements can
+/// stand before it.
+macro_rules! insert_messages {
+    () => {
+        concat!(
+            "INSERT INTO message (
+                id, conversation_id, user_id, role, content, created_at, seq, type, item, status,
+                run_id
+            )
+            SELECT
+                given.value ->> 'id',
+                c.id,
+                c.user_id,
+                given.value ->> 'role',
+                ",
+            $crate::store::sqlite::texts::text_at!("content"),
+            ",
+                given.value ->> 'created_at',
+                given.value ->> 'seq',
+                given.value ->> 'type',
+                ",
+            $crate::store::sqlite::texts::text_at!("item"),
+            ",
+                given.value ->> 'status',
+                given.value ->> 'run_id'
+            FROM json_each(?) AS given
+            CROSS JOIN (SELECT ? AS bytes) AS texts
+            JOIN conversation AS c ON c.id = (given.value ->> 'conversation_id')"
+        )
+    };
+}
+pub(super) use insert_messages;
+
+/// The two parameters of [`insert_messages`].
+pub(super) struct NewRows {
+    /// JSON.
+    pub(super) rows: String,
+    /// The texts of the rows.
+    pub(super) texts: Vec<u8>,
+}
+
+impl NewRows {
+    pub(super) fn new(new_rows: &[NewRow]) -> Self {
+        let mut texts = Texts::default();
+        let given: Vec<_> =
+            new_rows.iter().map(|new| Given::new(&new.row, Some(new.seq), &mut texts)).collect();
+        Self { rows: encode::json(&given), texts: texts.into_bytes() }
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, new_rows: &[NewRow]) -> Result<()> {
+    if new_rows.is_empty() {
         return Ok(());
     }
-    let given: Vec<_> = rows.iter().zip(seq).map(|(row, seq)| Given::new(row, Some(seq))).collect();
-    sqlx::query(
-        "INSERT INTO message (
-            id, conversation_id, user_id, role, content, created_at, seq, type, item, status, run_id
-        )
-        SELECT
-            given.value ->> 'id',
-            c.id,
-            c.user_id,
-            given.value ->> 'role',
-            given.value ->> 'content',
-            given.value ->> 'created_at',
-            given.value ->> 'seq',
-            given.value ->> 'type',
-            given.value ->> 'item',
-            given.value ->> 'status',
-            given.value ->> 'run_id'
-        FROM json_each(?1) AS given
-        JOIN conversation AS c ON c.id = (given.value ->> 'conversation_id')",
-    )
-    .bind(encode::json(&given))
-    .execute(connection)
-    .await?;
+    let given = NewRows::new(new_rows);
+    sqlx::query(insert_messages!()).bind(given.rows).bind(given.texts).execute(connection).await?;
     Ok(())
 }
 

@@ -195,16 +195,16 @@ pub(super) async fn is_unchanged(
 /// The client tool calls of a thread that wait for their answers.
 pub(super) async fn pending_calls(
     connection: &mut SqliteConnection,
-    thread_id: ThreadId,
+    threads: Vec<ThreadId>,
 ) -> Result<Vec<ItemRecord>> {
     // Word for word the condition of the index that finds them.
     let rows = sqlx::query(concat!(
         select_items!(),
-        "WHERE m.conversation_id = ?1
+        "WHERE m.conversation_id IN (SELECT value FROM json_each(?1))
             AND m.type = 'client_tool_call'
             AND m.item ->> 'status' = 'pending'"
     ))
-    .bind(thread_id.key())
+    .bind(key_list(threads))
     .fetch_all(connection)
     .await?;
     rows.iter().map(decode::item).collect()

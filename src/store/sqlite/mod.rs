@@ -15,11 +15,12 @@ mod run_writes;
 mod runs;
 mod sessions;
 mod tasks;
+mod texts;
 mod threads;
 mod upkeep;
 mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
@@ -38,12 +39,14 @@ use crate::protocol::{
     AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
     request::FeedbackKind,
 };
+use begin::BeginQueue;
 use writer::Writer;
 
 /// A SQLite file.
 pub struct SqliteStore {
     readers: SqlitePool,
-    writer: Writer,
+    writer: Arc<Writer>,
+    begin_queue: BeginQueue,
 }
 
 /// An identifier as it stands in the file.

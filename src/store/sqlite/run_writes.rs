@@ -7,7 +7,11 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{Key, SqliteStore, item_writes, threads};
+use super::{
+    Key, SqliteStore, item_writes,
+    texts::{Span, Texts, text_at},
+    threads,
+};
 use crate::{
     protocol::RunId,
     store::{
@@ -149,16 +153,17 @@ async fn find_repeated_ends(
     rows.iter().map(decode::run_id).collect()
 }
 
-/// A stretch of events, for `json_each`.
+/// A stretch of events, for `json_each`; its text is beside it.
 #[derive(Serialize)]
 struct GivenChunk {
     run_id: Uuid,
     first_seq: i64,
     last_seq: i64,
-    payload: String,
+    payload: Span,
 }
 
 async fn insert_events(connection: &mut SqliteConnection, held: &[&RunWrite]) -> Result<()> {
+    let mut texts = Texts::default();
     let chunks: Vec<_> = held
         .iter()
         .filter_map(|write| Some((write.run_id.as_uuid(), write.events.as_ref()?)))
@@ -166,27 +171,31 @@ async fn insert_events(connection: &mut SqliteConnection, held: &[&RunWrite]) ->
             run_id,
             first_seq: encode::integer(chunk.first_seq),
             last_seq: encode::integer(chunk.last_seq),
-            payload: encode::text(chunk.payload.as_str()),
+            payload: texts.add(&encode::text(chunk.payload.as_str())),
         })
         .collect();
     if chunks.is_empty() {
         return Ok(());
     }
     // `WHERE true` tells the parser that ON CONFLICT is no join condition.
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO run_event (run_id, first_seq, last_seq, payload)
         SELECT
             given.value ->> 'run_id',
             given.value ->> 'first_seq',
             given.value ->> 'last_seq',
-            given.value ->> 'payload'
-        FROM json_each(?1) AS given
+            ",
+        text_at!("payload"),
+        "
+        FROM json_each(?) AS given
+        CROSS JOIN (SELECT ? AS bytes) AS texts
         WHERE true
         ON CONFLICT (run_id, last_seq) DO UPDATE
         SET first_seq = excluded.first_seq,
-            payload = excluded.payload",
-    )
+            payload = excluded.payload"
+    ))
     .bind(encode::json(&chunks))
+    .bind(texts.into_bytes())
     .execute(connection)
     .await?;
     Ok(())

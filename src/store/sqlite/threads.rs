@@ -2,7 +2,7 @@
 
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::{Key, SqliteStore};
+use super::{Key, SqliteStore, key_list};
 use crate::{
     protocol::{Order, Page, ThreadId, Timestamp, UserId},
     store::{
@@ -46,10 +46,7 @@ pub(super) async fn insert(store: &SqliteStore, thread: NewThread) -> Result<Thr
         .await
 }
 
-pub(super) async fn insert_row(
-    connection: &mut SqliteConnection,
-    thread: &NewThread,
-) -> Result<()> {
+async fn insert_row(connection: &mut SqliteConnection, thread: &NewThread) -> Result<()> {
     sqlx::query(
         "INSERT INTO conversation (id, user_id, title, created_at, updated_at)
         VALUES (?1, ?2, ?3, ?4, ?4)",
@@ -76,6 +73,19 @@ pub(super) async fn find(
         .as_ref()
         .map(decode::thread)
         .transpose()
+}
+
+/// Threads, whoever's they are, in any order.
+pub(super) async fn find_all(
+    connection: &mut SqliteConnection,
+    ids: Vec<ThreadId>,
+) -> Result<Vec<ThreadRecord>> {
+    let rows =
+        sqlx::query(concat!(select_threads!(), "WHERE c.id IN (SELECT value FROM json_each(?1))"))
+            .bind(key_list(ids))
+            .fetch_all(connection)
+            .await?;
+    rows.iter().map(decode::thread).collect()
 }
 
 /// A thread that this transaction has just written.

@@ -81,7 +81,7 @@ impl Writer {
     }
 }
 
-fn closed() -> StoreError {
+pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())
 }
 

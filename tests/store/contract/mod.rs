@@ -2,6 +2,7 @@
 //! [`store_contract`] makes it a test of both databases.
 
 pub(crate) mod attachments;
+pub(crate) mod beginnings;
 pub(crate) mod feedback;
 pub(crate) mod groups;
 pub(crate) mod history;
@@ -52,6 +53,9 @@ macro_rules! store_contract {
             runs::a_run_in_anothers_thread_finds_nothing;
             runs::a_thread_has_one_run_at_a_time;
             runs::of_many_runs_at_once_one_starts;
+            beginnings::runs_that_begin_at_once_begin_each_with_its_own;
+            beginnings::of_runs_at_once_those_that_may_not_begin_hold_up_no_other;
+            beginnings::of_runs_at_once_with_one_key_one_begins;
             runs::a_thread_takes_a_run_after_the_last_one_ended;
             runs::a_refused_run_leaves_nothing_behind;
             runs::a_run_deletes_what_comes_after_an_item;
