@@ -32,6 +32,8 @@ pub(super) struct Conversation<'a> {
     input: Vec<InputItem>,
     calls: Vec<FunctionCall>,
     calls_made: u32,
+    /// What one event of the model gives, while it is taken: empty in between.
+    shown: Vec<ThreadEvent>,
     /// How much of tools' images the model may still be shown, in bytes.
     image_room: usize,
     /// What another process left, until the answer that it read is read again.
@@ -91,6 +93,7 @@ impl<'a> Conversation<'a> {
             input: Vec::new(),
             calls: Vec::new(),
             calls_made: 0,
+            shown: Vec::new(),
             image_room: MAX_IMAGE_BYTES,
             resumed: None,
             begun_calls: Vec::new(),
@@ -98,33 +101,52 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks the model until it wants no more calls, or one that the page has to make.
-    pub(super) fn hold(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+    pub(super) fn hold(
+        begin: impl Future<Output = Result<Self, AgentError>> + Send,
+    ) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
         try_stream! {
-            while self.number < self.agent.config.max_turns {
-                self.bridge.begin_turn(self.number);
-                self.tools = self.agent.tools();
-                for await event in self.ask() {
-                    yield event?;
+            let mut this = begin.await?;
+            while this.number < this.agent.config.max_turns {
+                this.bridge.begin_turn(this.number);
+                this.tools = this.agent.tools();
+                // Not a stream of its own: all that is said goes through here, delta by delta.
+                let mut answer = this.ask();
+                let mut events = Vec::new();
+                while let Some(event) = answer.next().await {
+                    if let Ok(ModelEvent::Begun { response_id }) = event {
+                        yield this.resume_point(response_id);
+                        continue;
+                    }
+                    let is_last = matches!(event, Ok(ModelEvent::Finished { .. }));
+                    let ended = this.take(event, &mut events);
+                    for event in events.drain(..) {
+                        yield event;
+                    }
+                    ended?;
+                    if is_last {
+                        break;
+                    }
                 }
-                self.rewind();
-                let Some(calls) = self.wanted_calls() else {
-                    for event in self.finish() {
+                drop(answer);
+                this.rewind();
+                let Some(calls) = this.wanted_calls() else {
+                    for event in this.finish() {
                         yield event.into();
                     }
                     return;
                 };
                 if !calls.server.is_empty() {
-                    for await event in self.make_calls(&calls.server) {
+                    for await event in this.make_calls(&calls.server) {
                         yield event;
                     }
                 }
                 if !calls.client.is_empty() {
-                    for event in self.ask_client(calls.client) {
+                    for event in this.ask_client(calls.client) {
                         yield event;
                     }
                     return;
                 }
-                self.number += 1;
+                this.number += 1;
             }
             Err(AgentError::Custom {
                 message: "The assistant asked for tools too many times and was stopped.".to_owned(),
@@ -134,29 +156,11 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks the model once, or reads again what it was asked before.
-    fn ask(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
-        try_stream! {
-            let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
-            let mut answer = begun.unwrap_or_else(|| {
-                self.agent.model.stream(self.agent.request(&self.turn, &self.input, &self.tools))
-            });
-            let mut events = Vec::new();
-            while let Some(event) = answer.next().await {
-                if let Ok(ModelEvent::Begun { response_id }) = event {
-                    yield self.resume_point(response_id);
-                    continue;
-                }
-                let is_last = matches!(event, Ok(ModelEvent::Finished { .. }));
-                let ended = self.take(event, &mut events);
-                for event in events.drain(..) {
-                    yield event;
-                }
-                ended?;
-                if is_last {
-                    break;
-                }
-            }
-        }
+    fn ask(&mut self) -> ModelStream {
+        let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
+        begun.unwrap_or_else(|| {
+            self.agent.model.stream(self.agent.request(&self.turn, &self.input, &self.tools))
+        })
     }
 
     /// What another process needs to go on from the beginning of this answer.
@@ -187,25 +191,24 @@ impl<'a> Conversation<'a> {
         event: Result<ModelEvent, UpstreamError>,
         out: &mut Vec<AgentEvent>,
     ) -> Result<(), AgentError> {
-        let mut events = Vec::new();
         let result = match event {
             Ok(event) => {
                 if let ModelEvent::Finished { usage: Some(usage), .. } = &event {
                     out.push(AgentEvent::Usage(*usage));
                 }
                 self.remember(&event);
-                self.bridge.feed(event, &mut events);
+                self.bridge.feed(event, &mut self.shown);
                 Ok(())
             }
             Err(error) => {
-                events.extend(self.bridge.flush());
+                self.shown.extend(self.bridge.flush());
                 Err(error.into())
             }
         };
         if let Some(resumed) = &mut self.resumed {
-            resumed.made.extend(events.iter().filter_map(added));
+            resumed.made.extend(self.shown.iter().filter_map(added));
         }
-        out.extend(events.into_iter().map(AgentEvent::from));
+        out.extend(self.shown.drain(..).map(AgentEvent::from));
         result
     }
 

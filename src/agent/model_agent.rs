@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use async_stream::try_stream;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -166,23 +165,13 @@ fn hashed(user: &str) -> String {
 #[async_trait]
 impl Agent for ModelAgent {
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
-        Box::pin(try_stream! {
-            let mut conversation = Conversation::begin(self, turn).await?;
-            for await event in conversation.hold() {
-                yield event?;
-            }
-        })
+        Box::pin(Conversation::hold(Conversation::begin(self, turn)))
     }
 
     fn resume(&self, turn: Turn, point: &str) -> Option<AgentStream<'_>> {
         let point: ResumePoint = serde_json::from_str(point).ok()?;
         let answer = self.model.reread(&point.response_id, turn.cancel.clone())?;
-        Some(Box::pin(try_stream! {
-            let mut conversation = Conversation::resume(self, turn, point, answer).await?;
-            for await event in conversation.hold() {
-                yield event?;
-            }
-        }))
+        Some(Box::pin(Conversation::hold(Conversation::resume(self, turn, point, answer))))
     }
 
     async fn settle(&self) {

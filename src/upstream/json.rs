@@ -1,8 +1,7 @@
 //! Parsing the data of events.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::UpstreamError;
 
@@ -22,8 +21,8 @@ pub(super) fn parse<T: DeserializeOwned>(data: &str) -> Result<T, UpstreamError>
 
 /// A string, unescaped in one allocation; `None` for any other value. Half a surrogate pair becomes
 /// U+FFFD, as above.
-pub(super) fn string(value: &RawValue) -> Option<String> {
-    let mut rest = value.get().strip_prefix('"')?.strip_suffix('"')?;
+pub(super) fn string(value: &str) -> Option<String> {
+    let mut rest = value.strip_prefix('"')?.strip_suffix('"')?;
     let mut text = String::with_capacity(rest.len());
     while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         let (character, len) = escaped(&rest[at..])?;
@@ -33,6 +32,118 @@ pub(super) fn string(value: &RawValue) -> Option<String> {
     }
     text.push_str(rest);
     Some(text)
+}
+
+/// Gives the name, less its quotes, and the value of each member of an object to `each`, as they stand
+/// there. `None` when it is not one object and nothing else; what lists and objects within it hold is
+/// passed over and not checked.
+///
+/// It takes a fifth of the time of a parser, for the one event of which an answer has hundreds.
+pub(super) fn members<'a>(object: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+    let mut cursor = Cursor { json: object, at: 0 };
+    cursor.expect(b'{')?;
+    if cursor.peek()? == b'}' {
+        cursor.at += 1;
+        return cursor.is_at_end().then_some(());
+    }
+    loop {
+        cursor.peek()?;
+        let name = cursor.string()?;
+        cursor.expect(b':')?;
+        let value = cursor.value()?;
+        each(&name[1..name.len() - 1], value);
+        match cursor.peek()? {
+            b',' => cursor.at += 1,
+            b'}' => {
+                cursor.at += 1;
+                return cursor.is_at_end().then_some(());
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// A place in JSON text, always between two characters.
+struct Cursor<'a> {
+    json: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn skip_space(&mut self) {
+        let rest = &self.json.as_bytes()[self.at..];
+        self.at +=
+            rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+    }
+
+    /// The next byte that is no white space.
+    fn peek(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// A string with its quotes.
+    fn string(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let bytes = self.json.as_bytes();
+        if *bytes.get(start)? != b'"' {
+            return None;
+        }
+        let mut at = start + 1;
+        loop {
+            at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            if bytes[at] == b'"' {
+                self.at = at + 1;
+                return self.json.get(start..self.at);
+            }
+            at += 2;
+        }
+    }
+
+    fn value(&mut self) -> Option<&'a str> {
+        match self.peek()? {
+            b'"' => self.string(),
+            b'{' | b'[' => self.nested(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let rest = &self.json.as_bytes()[start..];
+        let is_part =
+            |byte: &&u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
+        self.at += rest.iter().take_while(is_part).count();
+        (self.at > start).then(|| &self.json[start..self.at])
+    }
+
+    fn nested(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.json.as_bytes().get(self.at)? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return self.json.get(start..self.at);
+            }
+        }
+    }
 }
 
 /// The character of an escape, at which a text begins, and the escape's length.
@@ -102,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_string_is_unescaped() {
-        let string_of = |json| string(serde_json::from_str(json).unwrap());
+        let string_of = string;
         for json in [
             r#""""#,
             r#""plain é😀""#,
@@ -126,7 +237,7 @@ mod tests {
             let escaped = format!("\"{}\"", units.collect::<String>());
             let json = if escape_all { escaped } else { serde_json::to_string(&text).unwrap() };
 
-            prop_assert_eq!(string(serde_json::from_str(&json).unwrap()), Some(text));
+            prop_assert_eq!(string(&json), Some(text));
         }
 
         /// Surrogates in any order, whole pairs and halves.
@@ -139,10 +250,101 @@ mod tests {
         ) {
             let json = format!("\"{}\"", units.concat());
 
-            let fast = string(serde_json::from_str(&json).unwrap());
+            let fast = string(&json);
 
             prop_assert_eq!(fast, parse::<String>(&json).ok());
         }
+    }
+
+    /// The members by this reading, each value parsed.
+    fn members_of(json: &str) -> Option<Vec<(String, serde_json::Value)>> {
+        let mut found = Vec::new();
+        members(json, |name, value| {
+            found.push((name.to_owned(), serde_json::from_str(value).unwrap()));
+        })?;
+        Some(found)
+    }
+
+    #[test]
+    fn the_members_of_an_object_are_found_as_they_stand() {
+        let json =
+            " { \"a\\\"\" : \"b\\\\\" , \"c\":[{\"]\":1},\"}\"],\"d\":-1.5e+3,\n\"e\":null}\t";
+        let mut found = Vec::new();
+
+        members(json, |name, value| found.push((name, value))).unwrap();
+
+        let expected =
+            [("a\\\"", "\"b\\\\\""), ("c", "[{\"]\":1},\"}\"]"), ("d", "-1.5e+3"), ("e", "null")];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_not_one_whole_object_has_no_members() {
+        assert_eq!(members_of("{}"), Some(Vec::new()));
+        for json in [
+            "",
+            "[]",
+            "null",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{\"a\":1}}",
+            "{\"a\":1} 2",
+            "{\"a\":\"b}",
+            "{\"a\":\"b\\\"}",
+            "{\"a\":1 \"b\":2}",
+            "{\"é\\",
+            "{\"a\":\"\\",
+        ] {
+            assert_eq!(members(json, |_, _| {}), None, "{json}");
+        }
+    }
+
+    proptest! {
+        /// Pretty or not, whatever stands in it.
+        #[test]
+        fn members_are_those_that_the_parser_finds(
+            given in proptest::collection::btree_map("[^\"\\\\\u{0}-\u{1f}]{0,6}", any_value(), 0..6),
+            is_pretty: bool,
+        ) {
+            let json = if is_pretty {
+                serde_json::to_string_pretty(&given).unwrap()
+            } else {
+                serde_json::to_string(&given).unwrap()
+            };
+
+            prop_assert_eq!(members_of(&json), Some(given.into_iter().collect()));
+        }
+
+        #[test]
+        fn no_text_makes_the_search_for_members_fail(text: String, cut in 0..40_usize) {
+            let whole = format!("{{\"a\":{text:?},\"b\":[{{}},{text}");
+            let end = whole.floor_char_boundary(cut);
+            let _ = members(&text, |_, _| {});
+            let _ = members(&whole[..end], |_, _| {});
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(serde_json::Value::from),
+            any::<i64>().prop_map(serde_json::Value::from),
+            any::<String>().prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..4)
+                    .prop_map(|map| serde_json::Value::from_iter(map)),
+            ]
+        })
     }
 
     #[test]

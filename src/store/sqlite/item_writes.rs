@@ -7,9 +7,9 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    Key, SqliteStore, key_list,
-    texts::{Span, Texts, text_at},
-    threads,
+    Key, SqliteStore,
+    given::{Span, Texts, given, text_at},
+    key_list, threads,
 };
 use crate::{
     protocol::{ItemId, ThreadId, ThreadItem, Timestamp, UserId},
@@ -127,15 +127,16 @@ async fn change_counters(
         visible: change.visible,
         now: times.get(id).map(|now| now.as_micros()),
     };
-    let found = sqlx::query(
+    let found = sqlx::query(concat!(
+        given!(),
         "UPDATE conversation
-        SET last_seq = last_seq + (changed.value ->> 'added'),
-            message_count = message_count + (changed.value ->> 'visible'),
-            updated_at = coalesce(changed.value ->> 'now', updated_at)
-        FROM json_each(?1) AS changed
-        WHERE conversation.id = (changed.value ->> 'id')
-        RETURNING conversation.id, last_seq",
-    )
+        SET last_seq = last_seq + (given.value ->> 'added'),
+            message_count = message_count + (given.value ->> 'visible'),
+            updated_at = coalesce(given.value ->> 'now', updated_at)
+        FROM given
+        WHERE conversation.id = (given.value ->> 'id')
+        RETURNING conversation.id, last_seq"
+    ))
     .bind(encode::json(&changes.iter().map(given).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
@@ -183,6 +184,7 @@ async fn replace_rows(connection: &mut SqliteConnection, rows: &[MessageRow]) ->
     let mut texts = Texts::default();
     let given: Vec<_> = rows.iter().map(|row| Given::new(row, None, &mut texts)).collect();
     sqlx::query(concat!(
+        given!(),
         "UPDATE message
         SET role = given.value ->> 'role',
             content = ",
@@ -195,7 +197,7 @@ async fn replace_rows(connection: &mut SqliteConnection, rows: &[MessageRow]) ->
         ",
             status = given.value ->> 'status',
             run_id = coalesce(run_id, given.value ->> 'run_id')
-        FROM json_each(?) AS given
+        FROM given
         CROSS JOIN (SELECT ? AS bytes) AS texts
         WHERE message.id = (given.value ->> 'id')
             AND message.conversation_id = (given.value ->> 'conversation_id')"
@@ -212,6 +214,7 @@ async fn replace_rows(connection: &mut SqliteConnection, rows: &[MessageRow]) ->
 macro_rules! insert_messages {
     () => {
         concat!(
+            $crate::store::sqlite::given::given!(),
             "INSERT INTO message (
                 id, conversation_id, user_id, role, content, created_at, seq, type, item, status,
                 run_id
@@ -222,17 +225,17 @@ macro_rules! insert_messages {
                 c.user_id,
                 given.value ->> 'role',
                 ",
-            $crate::store::sqlite::texts::text_at!("content"),
+            $crate::store::sqlite::given::text_at!("content"),
             ",
                 given.value ->> 'created_at',
                 given.value ->> 'seq',
                 given.value ->> 'type',
                 ",
-            $crate::store::sqlite::texts::text_at!("item"),
+            $crate::store::sqlite::given::text_at!("item"),
             ",
                 given.value ->> 'status',
                 given.value ->> 'run_id'
-            FROM json_each(?) AS given
+            FROM given
             CROSS JOIN (SELECT ? AS bytes) AS texts
             JOIN conversation AS c ON c.id = (given.value ->> 'conversation_id')"
         )

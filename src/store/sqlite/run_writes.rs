@@ -8,9 +8,9 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::{
-    Key, SqliteStore, item_writes,
-    texts::{Span, Texts, text_at},
-    threads,
+    Key, SqliteStore,
+    given::{Span, Texts, given, text_at},
+    item_writes, threads,
 };
 use crate::{
     protocol::RunId,
@@ -101,7 +101,8 @@ impl Renewal {
 /// which those are.
 async fn renew(connection: &mut SqliteConnection, wave: &[Placed<'_>]) -> Result<HashSet<Uuid>> {
     let given: Vec<_> = wave.iter().map(|(_, write)| Renewal::new(write)).collect();
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
+        given!(),
         "UPDATE run
         SET lease_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (given.value ->> 'ttl'),
             status = given.value ->> 'status',
@@ -112,13 +113,13 @@ async fn renew(connection: &mut SqliteConnection, wave: &[Placed<'_>]) -> Result
                 WHEN given.value ->> 'ended_at' IS NULL
                 THEN coalesce(given.value ->> 'resume_point', run.resume_point)
             END
-        FROM json_each(?1) AS given
+        FROM given
         WHERE run.id = (given.value ->> 'id')
             AND run.conversation_id = (given.value ->> 'conversation_id')
             AND run.lease_token = (given.value ->> 'token')
             AND run.status IN ('queued', 'running')
-        RETURNING run.id",
-    )
+        RETURNING run.id"
+    ))
     .bind(encode::json(&given))
     .fetch_all(connection)
     .await?;
@@ -179,6 +180,7 @@ async fn insert_events(connection: &mut SqliteConnection, held: &[&RunWrite]) ->
     }
     // `WHERE true` tells the parser that ON CONFLICT is no join condition.
     sqlx::query(concat!(
+        given!(),
         "INSERT INTO run_event (run_id, first_seq, last_seq, payload)
         SELECT
             given.value ->> 'run_id',
@@ -187,7 +189,7 @@ async fn insert_events(connection: &mut SqliteConnection, held: &[&RunWrite]) ->
             ",
         text_at!("payload"),
         "
-        FROM json_each(?) AS given
+        FROM given
         CROSS JOIN (SELECT ? AS bytes) AS texts
         WHERE true
         ON CONFLICT (run_id, last_seq) DO UPDATE

@@ -51,7 +51,7 @@ pub(super) fn only_text(data: &str) -> Option<String> {
         delta.function_call,
     ];
     let has_others = others.iter().any(Option::is_some) || index.is_some_and(|index| index > 0);
-    if has_others { None } else { json::string(delta.content) }
+    if has_others { None } else { json::string(delta.content.get()) }
 }
 
 /// What is read of a chunk; the rest is skipped without being copied.

@@ -18,18 +18,6 @@ pub(super) struct TextDelta<'a> {
     pub(super) delta: String,
 }
 
-/// The same, borrowed from its JSON.
-#[derive(Deserialize)]
-struct RawTextDelta<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    output_index: Option<u64>,
-    item_id: Option<&'a str>,
-    content_index: Option<u64>,
-    #[serde(borrow)]
-    delta: &'a RawValue,
-}
-
 impl<'a> TextDelta<'a> {
     /// `None` for any other event, and for one of unusual form (an escape in its id), which is
     /// then read the slow way. Large events are not parsed twice: their beginning, or else the
@@ -39,12 +27,30 @@ impl<'a> TextDelta<'a> {
         if !data.starts_with("{\"type\":\"response.output_text.delta\"") {
             memmem::find(data.as_bytes(), b"\"response.output_text.delta\"")?;
         }
-        let raw: RawTextDelta<'_> = serde_json::from_str(data).ok()?;
-        let place = Place { output_index: raw.output_index, item_id: raw.item_id };
-        let is_it = raw.kind == "response.output_text.delta";
-        let delta = json::string(raw.delta).filter(|_| is_it)?;
-        Some(Self { place, content_index: raw.content_index, delta })
+        let mut kind = "";
+        let mut place = Place::default();
+        let (mut content_index, mut delta) = (None, None);
+        let mut is_usual = true;
+        json::members(data, |name, value| match name {
+            "type" => kind = value,
+            "output_index" => place.output_index = value.parse().ok(),
+            "content_index" => content_index = value.parse().ok(),
+            "delta" => delta = Some(value),
+            "item_id" => {
+                place.item_id = unquoted(value);
+                is_usual &= !value.contains('\\');
+            }
+            _ => {}
+        })?;
+        let is_it = is_usual && kind == "\"response.output_text.delta\"";
+        let delta = delta.filter(|_| is_it).and_then(json::string)?;
+        Some(Self { place, content_index, delta })
     }
+}
+
+/// What stands between the quotes of a string.
+fn unquoted(value: &str) -> Option<&str> {
+    value.strip_prefix('"')?.strip_suffix('"').filter(|id| !id.is_empty())
 }
 
 /// An event about the whole response, which most servers let repeat the request, tools and all: no

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        given::given,
         item_writes::{self, NewRow, NewRows, Placement, Times},
         items,
     },
@@ -192,6 +193,7 @@ impl<'r> Beginnings<'r> {
         // The parameters are numbered on from statement to statement, as long as they have no
         // numbers of their own.
         sqlx::query(concat!(
+            given!(),
             "INSERT INTO conversation (
                 id, user_id, title, created_at, updated_at, message_count, last_seq
             )
@@ -203,9 +205,9 @@ impl<'r> Beginnings<'r> {
                 given.value ->> 'now',
                 given.value ->> 'message_count',
                 given.value ->> 'last_seq'
-            FROM json_each(?) AS given;
-
-            INSERT INTO run (
+            FROM given;",
+            given!(),
+            "INSERT INTO run (
                 id, conversation_id, user_id, status, lease_owner, lease_token, lease_until,
                 created_at
             )
@@ -218,9 +220,9 @@ impl<'r> Beginnings<'r> {
                 given.value ->> 'token',
                 CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (given.value ->> 'ttl'),
                 given.value ->> 'now'
-            FROM json_each(?) AS given;
-
-            INSERT INTO idempotency_key (
+            FROM given;",
+            given!(),
+            "INSERT INTO idempotency_key (
                 user_id, route, key, fingerprint, run_id, conversation_id, created_at
             )
             SELECT
@@ -231,7 +233,7 @@ impl<'r> Beginnings<'r> {
                 given.value ->> 'run_id',
                 given.value ->> 'conversation_id',
                 given.value ->> 'now'
-            FROM json_each(?) AS given
+            FROM given
             WHERE true
             ON CONFLICT (user_id, route, key) DO UPDATE
             SET fingerprint = excluded.fingerprint,

@@ -1,8 +1,8 @@
-//! Texts for a statement that writes many rows.
+//! What statements that write many rows are given.
 //!
-//! The rows of such a statement are JSON, for `json_each`. Long texts stand beside it, one behind
-//! the other in one parameter: as JSON they would be escaped here, and copied and read again there
-//! for each column of their row.
+//! The rows are JSON in one parameter, which such a statement reads as the table [`given`]. Long texts
+//! stand beside it, one behind the other in another parameter: as JSON they would be escaped here, and
+//! copied and read again there for each column of their row.
 
 use serde::Serialize;
 
@@ -25,6 +25,15 @@ impl Texts {
         self.0
     }
 }
+
+/// The beginning of a statement: the rows of its first parameter as `given.value`, each an object of
+/// JSON. Without `MATERIALIZED` it would be written out again for each column that is read of it.
+macro_rules! given {
+    () => {
+        "WITH given AS MATERIALIZED (SELECT value FROM json_each(?)) "
+    };
+}
+pub(super) use given;
 
 /// The text of the [`Span`] that a row of `given` has as this member, from the bytes that a
 /// statement has as `texts.bytes`.
