@@ -38,6 +38,7 @@ mod escape;
 mod feeder;
 mod fold;
 mod follow;
+mod history;
 mod keys;
 mod live_run;
 mod log;
@@ -64,7 +65,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -74,7 +74,7 @@ use crate::{
     protocol::{RunId, ThreadId, Timestamp, UserId},
     store::{
         Store, StoreError,
-        record::{Begun, History, IdempotencyKey, Lease, NewRun, RunStatus, ThreadRecord},
+        record::{Begun, IdempotencyKey, Lease, NewRun, RunStatus, RunThread, ThreadRecord},
     },
 };
 
@@ -82,6 +82,7 @@ pub use disconnect::OnDisconnect;
 use drive::Drive;
 use feeder::Feeder;
 use follow::Follows;
+use history::{FirstMessage, StoredHistory};
 use keys::KeyQueue;
 pub use live_run::LiveRun;
 use live_run::Stop;
@@ -301,18 +302,29 @@ impl Runs {
     fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
         Turn {
             run_id: live.id,
-            user_id: request.user_id,
+            user_id: request.user_id.clone(),
             thread: live.thread.clone(),
             input: request.opening.item().cloned(),
+            history: self.history_of(live, &request),
             options: request.options,
-            history: self.history(live.thread_id),
             cancel: live.stop.token.clone(),
+        }
+    }
+
+    /// What was said before a run.
+    fn history_of(&self, live: &LiveRun, request: &StartRun) -> Arc<dyn HistorySource> {
+        let stored = StoredHistory::new(self.inner.store.clone(), live.thread_id);
+        match (&request.thread, &request.opening) {
+            (RunThread::New(_), Opening::Message(message)) => {
+                Arc::new(FirstMessage::new(message.clone(), live, stored))
+            }
+            _ => Arc::new(stored),
         }
     }
 
     /// What was said in a thread.
     pub(crate) fn history(&self, thread_id: ThreadId) -> Arc<dyn HistorySource> {
-        Arc::new(StoredHistory { store: self.inner.store.clone(), thread_id })
+        Arc::new(StoredHistory::new(self.inner.store.clone(), thread_id))
     }
 
     /// Other instances hear of the run as it goes.
@@ -442,27 +454,4 @@ struct NotEnded {
     /// The token of this process's lease.
     token: i64,
     since: Instant,
-}
-
-struct StoredHistory {
-    store: Arc<dyn Store>,
-    thread_id: ThreadId,
-}
-
-#[async_trait]
-impl HistorySource for StoredHistory {
-    /// While the database is away it is asked again, as long as for a write: what was accepted shall
-    /// be answered.
-    async fn recent(&self, limit: usize) -> Result<History, StoreError> {
-        let deadline = Instant::now() + writer::RETRY_FOR;
-        loop {
-            match self.store.load_history(self.thread_id, limit).await {
-                Err(StoreError::Unavailable(source)) if Instant::now() < deadline => {
-                    tracing::warn!(error = %source, "the database is away, reading again");
-                    tokio::time::sleep(writer::RETRY_EVERY).await;
-                }
-                result => return result,
-            }
-        }
-    }
 }

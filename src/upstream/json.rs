@@ -1,5 +1,7 @@
 //! Parsing the data of events.
 
+use std::ops::ControlFlow;
+
 use memchr::{memchr, memchr2};
 use serde::de::DeserializeOwned;
 
@@ -35,31 +37,25 @@ pub(super) fn string(value: &str) -> Option<String> {
 }
 
 /// Gives the name, less its quotes, and the value of each member of an object to `each`, as they stand
-/// there. `None` when it is not one object and nothing else; what lists and objects within it hold is
-/// passed over and not checked.
+/// there, until that has all it wants. `None` when it wants more than there is, or what was read is no
+/// object's; what lists and objects within it hold is passed over and not checked.
 ///
-/// It takes a fifth of the time of a parser, for the one event of which an answer has hundreds.
-pub(super) fn members<'a>(object: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+/// It takes a fraction of the time of a parser, for the one event of which an answer has hundreds.
+pub(super) fn members<'a>(
+    object: &'a str,
+    mut each: impl FnMut(&'a str, &'a str) -> ControlFlow<()>,
+) -> Option<()> {
     let mut cursor = Cursor { json: object, at: 0 };
     cursor.expect(b'{')?;
-    if cursor.peek()? == b'}' {
-        cursor.at += 1;
-        return cursor.is_at_end().then_some(());
-    }
     loop {
         cursor.peek()?;
         let name = cursor.string()?;
         cursor.expect(b':')?;
         let value = cursor.value()?;
-        each(&name[1..name.len() - 1], value);
-        match cursor.peek()? {
-            b',' => cursor.at += 1,
-            b'}' => {
-                cursor.at += 1;
-                return cursor.is_at_end().then_some(());
-            }
-            _ => return None,
+        if each(&name[1..name.len() - 1], value).is_break() {
+            return Some(());
         }
+        cursor.expect(b',')?;
     }
 }
 
@@ -84,10 +80,6 @@ impl<'a> Cursor<'a> {
 
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
-    }
-
-    fn is_at_end(&mut self) -> bool {
-        self.peek().is_none()
     }
 
     /// A string with its quotes.
@@ -256,53 +248,59 @@ mod tests {
         }
     }
 
-    /// The members by this reading, each value parsed.
-    fn members_of(json: &str) -> Option<Vec<(String, serde_json::Value)>> {
+    /// The first members, each value parsed; fewer when there are no more.
+    fn members_of(json: &str, count: usize) -> Vec<(String, serde_json::Value)> {
         let mut found = Vec::new();
-        members(json, |name, value| {
+        let all = members(json, |name, value| {
             found.push((name.to_owned(), serde_json::from_str(value).unwrap()));
-        })?;
-        Some(found)
+            if found.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(all.is_some(), found.len() == count, "{json}");
+        found
     }
 
     #[test]
     fn the_members_of_an_object_are_found_as_they_stand() {
-        let json =
-            " { \"a\\\"\" : \"b\\\\\" , \"c\":[{\"]\":1},\"}\"],\"d\":-1.5e+3,\n\"e\":null}\t";
+        let json = r#" { "a\"" : "b\\" , "c":[{"]":1},"}"],"d":-1.5e+3, "e":null , "f" "#;
         let mut found = Vec::new();
 
-        members(json, |name, value| found.push((name, value))).unwrap();
+        let all = members(json, |name, value| {
+            found.push((name, value));
+            if name == "e" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
 
+        assert_eq!(all, Some(()));
         let expected =
-            [("a\\\"", "\"b\\\\\""), ("c", "[{\"]\":1},\"}\"]"), ("d", "-1.5e+3"), ("e", "null")];
+            [(r#"a\""#, r#""b\\""#), ("c", r#"[{"]":1},"}"]"#), ("d", "-1.5e+3"), ("e", "null")];
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn what_is_not_one_whole_object_has_no_members() {
-        assert_eq!(members_of("{}"), Some(Vec::new()));
-        for json in [
-            "",
-            "[]",
-            "null",
-            "{",
-            "{\"a\"",
-            "{\"a\":",
-            "{\"a\":1",
-            "{\"a\":1,",
-            "{\"a\":1,}",
-            "{,}",
-            "{\"a\" 1}",
-            "{a:1}",
-            "{\"a\":1}}",
-            "{\"a\":1} 2",
-            "{\"a\":\"b}",
-            "{\"a\":\"b\\\"}",
-            "{\"a\":1 \"b\":2}",
-            "{\"é\\",
-            "{\"a\":\"\\",
+    fn the_search_for_members_ends_where_an_object_does_or_is_none() {
+        for (json, count) in [
+            ("", 0),
+            ("[]", 0),
+            ("null", 0),
+            ("{}", 0),
+            ("{,}", 0),
+            ("{a:1}", 0),
+            (r#"{"a""#, 0),
+            (r#"{"a":"#, 0),
+            (r#"{"a" 1}"#, 0),
+            (r#"{"a":"b}"#, 0),
+            (r#"{"a":"\"#, 0),
+            (r#"{"é\"#, 0),
+            (r#"{"a":[1"#, 0),
+            (r#"{"a":1,}"#, 1),
+            (r#"{"a":1}, "b":2"#, 1),
+            (r#"{"a":1 "b":2}"#, 1),
         ] {
-            assert_eq!(members(json, |_, _| {}), None, "{json}");
+            let mut seen = 0;
+            let all = members(json, |_, _| {
+                seen += 1;
+                ControlFlow::Continue(())
+            });
+            assert_eq!((all, seen), (None, count), "{json}");
         }
     }
 
@@ -310,24 +308,25 @@ mod tests {
         /// Pretty or not, whatever stands in it.
         #[test]
         fn members_are_those_that_the_parser_finds(
-            given in proptest::collection::btree_map("[^\"\\\\\u{0}-\u{1f}]{0,6}", any_value(), 0..6),
+            given in proptest::collection::vec(("[^\"\\\\\u{0}-\u{1f}]{0,6}", any_value()), 1..6),
             is_pretty: bool,
         ) {
+            let object: serde_json::Map<_, _> = given.into_iter().collect();
             let json = if is_pretty {
-                serde_json::to_string_pretty(&given).unwrap()
+                serde_json::to_string_pretty(&object).unwrap()
             } else {
-                serde_json::to_string(&given).unwrap()
+                serde_json::to_string(&object).unwrap()
             };
 
-            prop_assert_eq!(members_of(&json), Some(given.into_iter().collect()));
+            prop_assert_eq!(members_of(&json, object.len()), object.into_iter().collect::<Vec<_>>());
         }
 
         #[test]
         fn no_text_makes_the_search_for_members_fail(text: String, cut in 0..40_usize) {
             let whole = format!("{{\"a\":{text:?},\"b\":[{{}},{text}");
             let end = whole.floor_char_boundary(cut);
-            let _ = members(&text, |_, _| {});
-            let _ = members(&whole[..end], |_, _| {});
+            let _ = members(&text, |_, _| ControlFlow::Continue(()));
+            let _ = members(&whole[..end], |_, _| ControlFlow::Continue(()));
         }
     }
 

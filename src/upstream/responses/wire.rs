@@ -1,6 +1,8 @@
 //! Reading the JSON of events. Nothing is required but what a rule needs: servers leave out what
 //! the description promises and add what it does not know.
 
+use std::ops::ControlFlow;
+
 use memchr::memmem;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
@@ -27,30 +29,35 @@ impl<'a> TextDelta<'a> {
         if !data.starts_with("{\"type\":\"response.output_text.delta\"") {
             memmem::find(data.as_bytes(), b"\"response.output_text.delta\"")?;
         }
-        let mut kind = "";
-        let mut place = Place::default();
-        let (mut content_index, mut delta) = (None, None);
-        let mut is_usual = true;
-        json::members(data, |name, value| match name {
-            "type" => kind = value,
-            "output_index" => place.output_index = value.parse().ok(),
-            "content_index" => content_index = value.parse().ok(),
-            "delta" => delta = Some(value),
-            "item_id" => {
-                place.item_id = unquoted(value);
-                is_usual &= !value.contains('\\');
+        let (mut kind, mut item_id, mut delta) = (None, None, None);
+        let (mut output_index, mut content_index) = (None, None);
+        let found = json::members(data, |name, value| {
+            match name {
+                "type" => kind = Some(value),
+                "item_id" => item_id = Some(value),
+                "output_index" => output_index = Some(value),
+                "content_index" => content_index = Some(value),
+                "delta" => delta = Some(value),
+                _ => return ControlFlow::Continue(()),
             }
-            _ => {}
-        })?;
-        let is_it = is_usual && kind == "\"response.output_text.delta\"";
-        let delta = delta.filter(|_| is_it).and_then(json::string)?;
-        Some(Self { place, content_index, delta })
+            // What else there is need not be looked at.
+            match (kind, item_id, output_index, content_index, delta) {
+                (Some(_), Some(_), Some(_), Some(_), Some(_)) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        found?;
+        if kind? != "\"response.output_text.delta\"" {
+            return None;
+        }
+        let item_id = item_id?
+            .strip_prefix('"')?
+            .strip_suffix('"')
+            .filter(|id| !id.is_empty() && !id.contains('\\'))?;
+        let place = Place { output_index: output_index?.parse().ok(), item_id: Some(item_id) };
+        let delta = json::string(delta?)?;
+        Some(Self { place, content_index: content_index?.parse().ok(), delta })
     }
-}
-
-/// What stands between the quotes of a string.
-fn unquoted(value: &str) -> Option<&str> {
-    value.strip_prefix('"')?.strip_suffix('"').filter(|id| !id.is_empty())
 }
 
 /// An event about the whole response, which most servers let repeat the request, tools and all: no
