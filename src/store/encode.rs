@@ -1,6 +1,6 @@
 //! How values are written, the same way to both databases.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -59,6 +59,14 @@ fn without_nul_escapes(json: String) -> String {
     }
     clean.push_str(rest);
     clean
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// A number as databases count: signed.

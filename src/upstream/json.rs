@@ -341,7 +341,7 @@ mod tests {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
                 proptest::collection::btree_map(any::<String>(), inner, 0..4)
-                    .prop_map(|map| serde_json::Value::from_iter(map)),
+                    .prop_map(serde_json::Value::from_iter),
             ]
         })
     }

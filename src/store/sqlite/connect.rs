@@ -76,6 +76,7 @@ pub(super) async fn check(store: &SqliteStore) -> Result<Timestamp> {
 /// Ends the readers first: SQLite can only fold the log into the file once nobody reads from it.
 pub(super) async fn close(store: &SqliteStore) {
     store.readers.close().await;
+    store.begin_queue.close().await;
     store.writer.close().await;
 }
 

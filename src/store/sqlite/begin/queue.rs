@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
@@ -30,6 +31,8 @@ const GROUP: usize = 256;
 /// The way to the task that begins runs.
 pub(in crate::store::sqlite) struct BeginQueue {
     waiting: mpsc::Sender<Waiting>,
+    closing: CancellationToken,
+    task: TaskTracker,
 }
 
 struct Waiting {
@@ -38,11 +41,20 @@ struct Waiting {
 }
 
 impl BeginQueue {
-    /// Starts the task, which ends with this handle.
+    /// Starts the task.
     pub(in crate::store::sqlite) fn start(writer: Arc<Writer>) -> Self {
         let (waiting, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(serve(queue, writer));
-        Self { waiting }
+        let closing = CancellationToken::new();
+        let task = TaskTracker::new();
+        task.spawn(serve(queue, closing.clone(), writer));
+        task.close();
+        Self { waiting, closing, task }
+    }
+
+    /// Takes no more runs, and waits until those that wait have begun.
+    pub(in crate::store::sqlite) async fn close(&self) {
+        self.closing.cancel();
+        self.task.wait().await;
     }
 
     /// Begins a run, or answers why not, when that is committed. A caller that goes away leaves a run
@@ -54,9 +66,25 @@ impl BeginQueue {
     }
 }
 
-async fn serve(mut queue: mpsc::Receiver<Waiting>, writer: Arc<Writer>) {
+/// Begins runs until the queue is closed and empty.
+async fn serve(
+    mut queue: mpsc::Receiver<Waiting>,
+    closing: CancellationToken,
+    writer: Arc<Writer>,
+) {
     let mut group = Vec::new();
-    while queue.recv_many(&mut group, GROUP).await > 0 {
+    loop {
+        let waiting = tokio::select! {
+            biased;
+            waiting = queue.recv_many(&mut group, GROUP) => waiting,
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+        };
+        if waiting == 0 {
+            return;
+        }
         let (runs, answers): (Vec<_>, Vec<_>) =
             group.drain(..).map(|waiting| (waiting.run, waiting.answer)).unzip();
         for (begun, answer) in begin_group(&writer, runs).await.into_iter().zip(answers) {

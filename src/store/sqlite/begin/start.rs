@@ -125,7 +125,7 @@ impl<'r> GivenKey<'r> {
             user_id: run.user_id.as_str(),
             route: encode::text(key.route.as_str()),
             key: encode::text(key.key.as_str()),
-            fingerprint: key.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: encode::hex(&key.fingerprint),
             run_id: run.id.as_uuid(),
             conversation_id: run.thread.id().as_uuid(),
             now: run.now.as_micros(),
