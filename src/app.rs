@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     agent::{
         Agent, ClientTool, ModelAgent, RemoteAgent, TitleMaker,
+        choices::hosted_names,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
@@ -98,6 +99,7 @@ impl Gateway {
         let (agent, tool_servers): (Arc<dyn Agent>, _) = match config.file.agent.kind {
             AgentKind::Model => {
                 let client_tools = client_tools(&config, &tools).context("gateway.toml")?;
+                check_composer_tools(&config, &client_tools, &tools).context("gateway.toml")?;
                 let servers = tool_servers(&config, &client_tools, &tools).await;
                 let live = servers.tools();
                 (model_agent(&config, model, client_tools, live)?, Some(servers))
@@ -274,7 +276,7 @@ fn model_agent(
     let settings = ModelAgentConfig {
         history_tokens: agent.history_tokens.unwrap_or(defaults.history_tokens),
         model: config.model.model.clone(),
-        allowed_models: agent.models.clone(),
+        choices: config.choices.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
         hosted_tools: agent.hosted_tools.clone(),
@@ -314,7 +316,8 @@ fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
     };
     let secret = config.agent_secret.as_ref().map(|secret| secret.expose().as_bytes());
     let service = AgentService::new(service, secret)?;
-    Ok(RemoteAgent::new(service, config.limits.run_timeout))
+    let agent = RemoteAgent::new(service, config.limits.run_timeout);
+    Ok(if config.choices.is_empty() { agent } else { agent.with_choices(config.choices.clone()) })
 }
 
 fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {
@@ -326,6 +329,24 @@ fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<Cli
     let client_tools: Vec<ClientTool> = given.collect();
     ClientTool::check(&client_tools, tools.iter().map(|tool| tool.spec().name.as_str()))?;
     Ok(client_tools)
+}
+
+/// A misspelt name would silently offer nothing. Tools of MCP servers are not known yet, and may
+/// never be.
+fn check_composer_tools(
+    config: &Config,
+    client_tools: &[ClientTool],
+    own: &ToolRegistry,
+) -> anyhow::Result<()> {
+    let own = own.iter().map(|tool| tool.spec().name.clone());
+    let client = client_tools.iter().map(|tool| tool.name.clone());
+    let hosted = config.file.agent.hosted_tools.iter().flat_map(hosted_names);
+    let known: Vec<String> = own.chain(client).chain(hosted).collect();
+    let servers = config.tool_servers.iter().map(|server| format!("{}__", server.name));
+    match config.choices.misspelt(&known, &servers.collect::<Vec<_>>()) {
+        Some(name) => anyhow::bail!("composer_tools: there is no tool {name:?}"),
+        None => Ok(()),
+    }
 }
 
 fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>> {
@@ -344,6 +365,7 @@ fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
         api_key: config.api_key.clone(),
         first_byte_timeout: config.first_byte_timeout,
         idle_timeout: config.idle_timeout,
+        profile: Some(config.profile.clone()),
         ..UpstreamConfig::default()
     })?;
     Ok(match config.api {

@@ -9,7 +9,9 @@ use crate::{
     protocol::{ItemId, ThreadEvent, Timestamp},
     store::record::{History, ToolCallRecord},
     tools::{Display, ToolContext, ToolOutput, ToolRegistry},
-    upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
+    upstream::{
+        FinishReason, FunctionCall, InputItem, ModelEvent, ModelRequest, ModelStream, UpstreamError,
+    },
 };
 
 use super::{
@@ -87,7 +89,7 @@ impl<'a> Conversation<'a> {
             turn,
             bridge,
             number: 0,
-            tools: agent.tools(),
+            tools: ToolRegistry::default(),
             input: Vec::new(),
             calls: Vec::new(),
             calls_made: 0,
@@ -102,7 +104,7 @@ impl<'a> Conversation<'a> {
         try_stream! {
             while self.number < self.agent.config.max_turns {
                 self.bridge.begin_turn(self.number);
-                self.tools = self.agent.tools();
+                self.tools = self.agent.tools(&self.turn.options);
                 for await event in self.ask() {
                     yield event?;
                 }
@@ -137,9 +139,10 @@ impl<'a> Conversation<'a> {
     fn ask(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
         try_stream! {
             let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
-            let mut answer = begun.unwrap_or_else(|| {
-                self.agent.model.stream(self.agent.request(&self.turn, &self.input, &self.tools))
-            });
+            let mut answer = match begun {
+                Some(begun) => begun,
+                None => self.agent.model.stream(self.request()?),
+            };
             let mut events = Vec::new();
             while let Some(event) = answer.next().await {
                 if let Ok(ModelEvent::Begun { response_id }) = event {
@@ -157,6 +160,10 @@ impl<'a> Conversation<'a> {
                 }
             }
         }
+    }
+
+    fn request(&self) -> Result<ModelRequest, AgentError> {
+        self.agent.request(&self.turn, self.number, &self.input, &self.tools)
     }
 
     /// What another process needs to go on from the beginning of this answer.
@@ -243,7 +250,8 @@ impl<'a> Conversation<'a> {
     /// The calls that the last answer wants made; none when it was the end.
     fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
-        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &self.agent.config.client_tools))
+        let client_tools = || self.agent.client_tools(&self.turn.options);
+        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &client_tools()))
     }
 
     /// Asks the page for the calls of its tools that the model turn wants. That ends the run:
