@@ -22,7 +22,7 @@ use crate::{
     attachments::AttachmentStore,
     auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{AgentKind, Config, ModelApi, ModelConfig, Titles},
+    config::{AgentKind, Config, HostedTool, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
@@ -102,7 +102,7 @@ impl Gateway {
                 check_composer_tools(&config, &client_tools, &tools).context("gateway.toml")?;
                 let servers = tool_servers(&config, &client_tools, &tools).await;
                 let live = servers.tools();
-                (model_agent(&config, model, client_tools, live)?, Some(servers))
+                (model_agent(&config, model, client_tools, live), Some(servers))
             }
             AgentKind::Remote => (Arc::new(remote_agent(&config)?), None),
         };
@@ -267,11 +267,8 @@ fn model_agent(
     model: Arc<dyn Model>,
     client_tools: Vec<ClientTool>,
     tools: LiveTools,
-) -> anyhow::Result<Arc<dyn Agent>> {
+) -> Arc<dyn Agent> {
     let agent = &config.file.agent;
-    if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
-        anyhow::bail!("gateway.toml: a hosted tool has no type");
-    }
     let defaults = ModelAgentConfig::default();
     let settings = ModelAgentConfig {
         history_tokens: agent.history_tokens.unwrap_or(defaults.history_tokens),
@@ -279,10 +276,10 @@ fn model_agent(
         choices: config.choices.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
-        hosted_tools: agent.hosted_tools.clone(),
+        hosted_tools: config.hosted_tools.iter().map(|HostedTool(tool)| tool.clone()).collect(),
         ..defaults
     };
-    Ok(Arc::new(ModelAgent::with_live_tools(model, tools, settings)))
+    Arc::new(ModelAgent::with_live_tools(model, tools, settings))
 }
 
 /// Connects to the tool servers: their tools stand behind ours, and beside those of the page.
@@ -340,7 +337,7 @@ fn check_composer_tools(
 ) -> anyhow::Result<()> {
     let own = own.iter().map(|tool| tool.spec().name.clone());
     let client = client_tools.iter().map(|tool| tool.name.clone());
-    let hosted = config.file.agent.hosted_tools.iter().flat_map(hosted_names);
+    let hosted = config.hosted_tools.iter().flat_map(|HostedTool(tool)| hosted_names(tool));
     let known: Vec<String> = own.chain(client).chain(hosted).collect();
     let servers = config.tool_servers.iter().map(|server| format!("{}__", server.name));
     match config.choices.misspelt(&known, &servers.collect::<Vec<_>>()) {

@@ -227,7 +227,8 @@ impl<'a> Conversation<'a> {
                 self.input.push(InputItem::Reasoning(item.clone()));
             }
             ModelEvent::HostedCallDone { item: Some(item), .. }
-            | ModelEvent::ImageDone { item: Some(item), .. } => {
+            | ModelEvent::ImageDone { item: Some(item), .. }
+            | ModelEvent::Context { item } => {
                 self.input.push(InputItem::Hosted(item.clone()));
             }
             ModelEvent::FunctionCall { call, .. } => {

@@ -50,7 +50,7 @@ pub struct AgentFile {
     /// Tools that the provider runs itself, as its Responses API takes them: `{ type =
     /// "web_search" }`.
     #[serde(default)]
-    pub hosted_tools: Vec<Value>,
+    pub hosted_tools: Vec<HostedTool>,
 }
 
 /// `[model_server]`: what is said here goes before what is known of the server.
@@ -91,6 +91,19 @@ pub struct ClientToolFile {
 
 fn no_arguments() -> Value {
     json!({ "type": "object", "properties": {} })
+}
+
+/// A tool that the provider runs itself. It may hold a secret, and is printed by its type alone.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct HostedTool(pub Value);
+
+impl Eq for HostedTool {}
+
+impl fmt::Debug for HostedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0["type"])
+    }
 }
 
 /// An entry of `models` in `[agent]`: a name, or `{ id = "fast", model = "gpt-5-nano" }` where the

@@ -6,6 +6,7 @@
 
 mod choices;
 mod file;
+mod hosted_tools;
 mod model_server;
 mod tool_servers;
 mod vars;
@@ -26,8 +27,8 @@ use crate::{
 };
 
 pub use file::{
-    AgentFile, AgentKind, ClientToolFile, ComposerToolFile, ConfigFile, Hidden, McpFile,
-    McpServerFile, ModelFile, ModelServerFile, NamedModelFile,
+    AgentFile, AgentKind, ClientToolFile, ComposerToolFile, ConfigFile, Hidden, HostedTool,
+    McpFile, McpServerFile, ModelFile, ModelServerFile, NamedModelFile,
 };
 use vars::Vars;
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub file: ConfigFile,
     /// What users may choose in the composer.
     pub choices: Choices,
+    /// Tools that the provider runs itself.
+    pub hosted_tools: Vec<HostedTool>,
     /// Servers whose tools the model may call.
     pub tool_servers: Vec<ServerSettings>,
     /// What requests to a remote agent are signed with.
@@ -223,6 +226,7 @@ impl Config {
             model,
             agent_secret: agent_secret(&mut vars, &file.agent),
             choices: choices::choices(&mut vars, &file),
+            hosted_tools: hosted_tools::hosted_tools(&mut vars, &file.agent.hosted_tools),
             tool_servers: tool_servers::tool_servers(&mut vars, &file.mcp),
             file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
@@ -575,7 +579,7 @@ mod tests {
 
         let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
 
-        assert_eq!(config.file.agent.hosted_tools[0]["partial_images"], 2);
+        assert_eq!(config.hosted_tools[0].0["partial_images"], 2);
         let tools = &config.file.client_tools;
         assert_eq!(tools[0].parameters["properties"]["scope"]["type"], "string");
         assert_eq!(tools[1].parameters["type"], "object");

@@ -188,6 +188,9 @@ fn include(hosted_tools: &[Value]) -> Vec<&'static str> {
     if has("web_search") {
         include.push("web_search_call.action.sources");
     }
+    if has("code_interpreter") {
+        include.push("code_interpreter_call.outputs");
+    }
     if has("file_search") {
         include.push("file_search_call.results");
     }
