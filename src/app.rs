@@ -300,6 +300,14 @@ async fn tool_servers(
 
 fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
     let (file, model) = (&config.file.agent, &config.model);
+    let is_given_tools = !config.file.client_tools.is_empty()
+        || !config.hosted_tools.is_empty()
+        || !config.tool_servers.is_empty();
+    if is_given_tools || file.instructions.is_some() {
+        tracing::warn!(
+            "a remote agent has its own instructions and tools: those of gateway.toml are not used"
+        );
+    }
     if file.secret_env.is_none() {
         tracing::warn!(
             "requests to the remote agent are not signed: set secret_env in gateway.toml"
@@ -357,6 +365,7 @@ fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>
 }
 
 fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
+    tracing::info!(profile = ?config.profile.server, api = ?config.api, "the model's server");
     let client = UpstreamClient::new(UpstreamConfig {
         base_url: config.base_url.clone(),
         api_key: config.api_key.clone(),

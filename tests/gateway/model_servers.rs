@@ -141,6 +141,23 @@ async fn the_limit_of_an_answer_has_the_name_that_each_server_knows() {
 }
 
 #[tokio::test]
+async fn a_prompt_that_the_provider_blocks_is_said_to_be_so() {
+    let server = TestServer::start_with_model(Manner::Azure, &[]).await;
+    server.model.will_play([Step::status(400, "content_filter", "The response was filtered")]);
+
+    let mut stream = server.alice().say("something bad").await;
+    let events = stream.rest().await;
+
+    let (code, can_retry) = failure(&server, &stream.run_id, &events).await;
+    assert_eq!((code.as_str(), can_retry), ("model_refused", false));
+    let Some(ThreadEvent::Error(error)) = events.last().map(|last| &last.event) else {
+        unreachable!("it was one before");
+    };
+    assert!(error.message.as_ref().unwrap().contains("does not allow"), "{error:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_that_is_taken_for_another_refuses_and_nothing_hangs() {
     let vars = [("OPENAI_PROFILE", "openai")];
     let server = TestServer::start_with_model(Manner::Azure, &vars).await;

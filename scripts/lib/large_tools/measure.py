@@ -89,7 +89,7 @@ def run(case, gateway, model_url, silence):
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         base = f"http://127.0.0.1:{port}"
-        # Nobody would forgive a path with quotes in it here; TOML's and JSON's strings are alike.
+        # TOML writes strings and lists of them as JSON does.
         arguments = json.dumps([os.path.join(HERE, "tool_server.py"), kind, str(silence)])
         with open(os.path.join(folder, "gateway.toml"), "w") as file:
             file.write(
