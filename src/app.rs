@@ -15,13 +15,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     agent::{
         Agent, ClientTool, ModelAgent, RemoteAgent, TitleMaker,
+        choices::hosted_names,
         model_agent::ModelAgentConfig,
         titles::{FirstWords, ModelTitles},
     },
     attachments::AttachmentStore,
     auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{AgentKind, Config, ModelApi, ModelConfig, Titles},
+    config::{AgentKind, Config, HostedTool, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
@@ -98,9 +99,10 @@ impl Gateway {
         let (agent, tool_servers): (Arc<dyn Agent>, _) = match config.file.agent.kind {
             AgentKind::Model => {
                 let client_tools = client_tools(&config, &tools).context("gateway.toml")?;
+                check_composer_tools(&config, &client_tools, &tools).context("gateway.toml")?;
                 let servers = tool_servers(&config, &client_tools, &tools).await;
                 let live = servers.tools();
-                (model_agent(&config, model, client_tools, live)?, Some(servers))
+                (model_agent(&config, model, client_tools, live), Some(servers))
             }
             AgentKind::Remote => (Arc::new(remote_agent(&config)?), None),
         };
@@ -265,22 +267,19 @@ fn model_agent(
     model: Arc<dyn Model>,
     client_tools: Vec<ClientTool>,
     tools: LiveTools,
-) -> anyhow::Result<Arc<dyn Agent>> {
+) -> Arc<dyn Agent> {
     let agent = &config.file.agent;
-    if !agent.hosted_tools.iter().all(|tool| tool["type"].is_string()) {
-        anyhow::bail!("gateway.toml: a hosted tool has no type");
-    }
     let defaults = ModelAgentConfig::default();
     let settings = ModelAgentConfig {
         history_tokens: agent.history_tokens.unwrap_or(defaults.history_tokens),
         model: config.model.model.clone(),
-        allowed_models: agent.models.clone(),
+        choices: config.choices.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
-        hosted_tools: agent.hosted_tools.clone(),
+        hosted_tools: config.hosted_tools.iter().map(|HostedTool(tool)| tool.clone()).collect(),
         ..defaults
     };
-    Ok(Arc::new(ModelAgent::with_live_tools(model, tools, settings)))
+    Arc::new(ModelAgent::with_live_tools(model, tools, settings))
 }
 
 /// Connects to the tool servers: their tools stand behind ours, and beside those of the page.
@@ -301,6 +300,14 @@ async fn tool_servers(
 
 fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
     let (file, model) = (&config.file.agent, &config.model);
+    let is_given_tools = !config.file.client_tools.is_empty()
+        || !config.hosted_tools.is_empty()
+        || !config.tool_servers.is_empty();
+    if is_given_tools || file.instructions.is_some() {
+        tracing::warn!(
+            "a remote agent has its own instructions and tools: those of gateway.toml are not used"
+        );
+    }
     if file.secret_env.is_none() {
         tracing::warn!(
             "requests to the remote agent are not signed: set secret_env in gateway.toml"
@@ -314,7 +321,8 @@ fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
     };
     let secret = config.agent_secret.as_ref().map(|secret| secret.expose().as_bytes());
     let service = AgentService::new(service, secret)?;
-    Ok(RemoteAgent::new(service, config.limits.run_timeout))
+    let agent = RemoteAgent::new(service, config.limits.run_timeout);
+    Ok(if config.choices.is_empty() { agent } else { agent.with_choices(config.choices.clone()) })
 }
 
 fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<ClientTool>> {
@@ -328,6 +336,24 @@ fn client_tools(config: &Config, tools: &ToolRegistry) -> anyhow::Result<Vec<Cli
     Ok(client_tools)
 }
 
+/// A misspelt name would silently offer nothing. Tools of MCP servers are not known yet, and may
+/// never be.
+fn check_composer_tools(
+    config: &Config,
+    client_tools: &[ClientTool],
+    own: &ToolRegistry,
+) -> anyhow::Result<()> {
+    let own = own.iter().map(|tool| tool.spec().name.clone());
+    let client = client_tools.iter().map(|tool| tool.name.clone());
+    let hosted = config.hosted_tools.iter().flat_map(|HostedTool(tool)| hosted_names(tool));
+    let known: Vec<String> = own.chain(client).chain(hosted).collect();
+    let servers = config.tool_servers.iter().map(|server| format!("{}__", server.name));
+    match config.choices.misspelt(&known, &servers.collect::<Vec<_>>()) {
+        Some(name) => anyhow::bail!("composer_tools: there is no tool {name:?}"),
+        None => Ok(()),
+    }
+}
+
 fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>> {
     match config.titles {
         Titles::Model => {
@@ -339,11 +365,13 @@ fn titles(config: &Config, model: &Arc<dyn Model>) -> Option<Arc<dyn TitleMaker>
 }
 
 fn upstream(config: &ModelConfig) -> anyhow::Result<Arc<dyn Model>> {
+    tracing::info!(profile = ?config.profile.server, api = ?config.api, "the model's server");
     let client = UpstreamClient::new(UpstreamConfig {
         base_url: config.base_url.clone(),
         api_key: config.api_key.clone(),
         first_byte_timeout: config.first_byte_timeout,
         idle_timeout: config.idle_timeout,
+        profile: Some(config.profile.clone()),
         ..UpstreamConfig::default()
     })?;
     Ok(match config.api {

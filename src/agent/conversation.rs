@@ -9,7 +9,9 @@ use crate::{
     protocol::{ItemId, ThreadEvent, Timestamp},
     store::record::{History, ToolCallRecord},
     tools::{Display, ToolContext, ToolOutput, ToolRegistry},
-    upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
+    upstream::{
+        FinishReason, FunctionCall, InputItem, ModelEvent, ModelRequest, ModelStream, UpstreamError,
+    },
 };
 
 use super::{
@@ -89,7 +91,7 @@ impl<'a> Conversation<'a> {
             turn,
             bridge,
             number: 0,
-            tools: agent.tools(),
+            tools: ToolRegistry::default(),
             input: Vec::new(),
             calls: Vec::new(),
             calls_made: 0,
@@ -108,9 +110,9 @@ impl<'a> Conversation<'a> {
             let mut this = begin.await?;
             while this.number < this.agent.config.max_turns {
                 this.bridge.begin_turn(this.number);
-                this.tools = this.agent.tools();
+                this.tools = this.agent.tools(&this.turn.options);
                 // Not a stream of its own: all that is said goes through here, delta by delta.
-                let mut answer = this.ask();
+                let mut answer = this.ask()?;
                 let mut events = Vec::new();
                 while let Some(event) = answer.next().await {
                     if let Ok(ModelEvent::Begun { response_id }) = event {
@@ -156,11 +158,15 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks the model once, or reads again what it was asked before.
-    fn ask(&mut self) -> ModelStream {
-        let begun = self.resumed.as_mut().and_then(|resumed| resumed.answer.take());
-        begun.unwrap_or_else(|| {
-            self.agent.model.stream(self.agent.request(&self.turn, &self.input, &self.tools))
-        })
+    fn ask(&mut self) -> Result<ModelStream, AgentError> {
+        match self.resumed.as_mut().and_then(|resumed| resumed.answer.take()) {
+            Some(begun) => Ok(begun),
+            None => Ok(self.agent.model.stream(self.request()?)),
+        }
+    }
+
+    fn request(&self) -> Result<ModelRequest, AgentError> {
+        self.agent.request(&self.turn, self.number, &self.input, &self.tools)
     }
 
     /// What another process needs to go on from the beginning of this answer.
@@ -223,7 +229,8 @@ impl<'a> Conversation<'a> {
                 self.input.push(InputItem::Reasoning(item.clone()));
             }
             ModelEvent::HostedCallDone { item: Some(item), .. }
-            | ModelEvent::ImageDone { item: Some(item), .. } => {
+            | ModelEvent::ImageDone { item: Some(item), .. }
+            | ModelEvent::Context { item } => {
                 self.input.push(InputItem::Hosted(item.clone()));
             }
             ModelEvent::FunctionCall { call, .. } => {
@@ -246,7 +253,8 @@ impl<'a> Conversation<'a> {
     /// The calls that the last answer wants made; none when it was the end.
     fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
-        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &self.agent.config.client_tools))
+        let client_tools = || self.agent.client_tools(&self.turn.options);
+        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &client_tools()))
     }
 
     /// Asks the page for the calls of its tools that the model turn wants. That ends the run:

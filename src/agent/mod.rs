@@ -5,6 +5,7 @@
 //! a [`RemoteAgent`], in another.
 
 pub mod bridge;
+pub mod choices;
 pub mod client_calls;
 mod compose;
 mod conversation;
@@ -36,6 +37,7 @@ use crate::{
     upstream::UpstreamError,
 };
 
+pub use choices::{Choices, NotOffered};
 pub use client_calls::ClientTool;
 pub use model_agent::ModelAgent;
 pub use remote::RemoteAgent;
@@ -64,6 +66,13 @@ pub type AgentStream<'a> = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentErr
 /// Who answers.
 #[async_trait]
 pub trait Agent: Send + Sync + 'static {
+    /// Refuses a choice of model or tool that this agent does not offer, before anything is stored
+    /// of the message that it came with. An agent that does not say otherwise takes all.
+    fn check_options(&self, options: &InferenceOptions) -> Result<(), NotOffered> {
+        let _ = options;
+        Ok(())
+    }
+
     /// Answers a turn.
     ///
     /// The stream is polled again only when what it yielded is in force: a
@@ -251,6 +260,12 @@ impl Turn {
     /// The thread's identifier.
     pub fn thread_id(&self) -> ThreadId {
         self.thread.id()
+    }
+
+    /// Whether a message of the user is answered, and not what came of a question to the user or to
+    /// the page.
+    pub fn answers_message(&self) -> bool {
+        self.input.as_ref().is_some_and(|item| matches!(item.kind, ItemKind::UserMessage(_)))
     }
 
     /// The text of the user's message, empty without one.

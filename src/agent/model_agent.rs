@@ -10,23 +10,24 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
+    protocol::item::InferenceOptions,
     store::record::History,
     tools::{LiveTools, ToolRegistry, registry::DEFAULT_TIMEOUT},
     upstream::{FunctionTool, InputItem, Model, ModelRequest},
 };
 
 use super::{
-    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, history,
-    resume_point::ResumePoint,
+    Agent, AgentError, AgentStream, Choices, ClientTool, NotOffered, Turn, choices::Offer,
+    conversation::Conversation, history, resume_point::ResumePoint,
 };
 
 /// What the model is asked with.
 #[derive(Clone, Debug)]
 pub struct ModelAgentConfig {
-    /// The model, unless the user's choice is allowed.
+    /// The model, unless the user has chosen another.
     pub model: String,
     /// What a user may choose.
-    pub allowed_models: Vec<String>,
+    pub choices: Choices,
     /// The system's text.
     pub instructions: Option<String>,
     /// How often a model may be asked in one run.
@@ -52,7 +53,7 @@ impl Default for ModelAgentConfig {
     fn default() -> Self {
         Self {
             model: String::new(),
-            allowed_models: Vec::new(),
+            choices: Choices::default(),
             instructions: None,
             max_turns: 16,
             history_items: 200,
@@ -91,9 +92,16 @@ impl ModelAgent {
         Self { model, tools, functions: Mutex::new(None), config }
     }
 
-    /// The tools there are now.
-    pub(super) fn tools(&self) -> ToolRegistry {
-        self.tools.borrow().clone()
+    /// The tools there are now for a turn with these options.
+    pub(super) fn tools(&self, options: &InferenceOptions) -> ToolRegistry {
+        let (tools, offer) = (self.tools.borrow().clone(), self.config.choices.offer(options));
+        if offer.is_all() { tools } else { tools.only(|name| offer.has(name)) }
+    }
+
+    /// The tools of the page for a turn with these options.
+    pub(super) fn client_tools(&self, options: &InferenceOptions) -> Vec<ClientTool> {
+        let offer = self.config.choices.offer(options);
+        self.config.client_tools.iter().filter(|tool| offer.has(&tool.name)).cloned().collect()
     }
 
     /// What the model is told of what was said before.
@@ -101,26 +109,48 @@ impl ModelAgent {
         history::newest_within(history::model_input(history), self.config.history_tokens)
     }
 
-    /// What the model is asked with this input and these tools.
+    /// What the model is asked with this input and these tools. `number` is that of the model turn,
+    /// from 0. Fails where the user has chosen a tool that is not there now.
     pub(super) fn request(
         &self,
         turn: &Turn,
+        number: u32,
         input: &[InputItem],
         tools: &ToolRegistry,
-    ) -> ModelRequest {
-        let chosen = turn.options.model.as_ref();
-        let chosen = chosen.filter(|model| self.config.allowed_models.contains(model));
-        ModelRequest {
-            model: chosen.unwrap_or(&self.config.model).clone(),
+    ) -> Result<ModelRequest, AgentError> {
+        let choices = &self.config.choices;
+        let offer = choices.offer(&turn.options);
+        let mut tools = self.functions(tools, offer);
+        let hosted = self.config.hosted_tools.iter();
+        let mut hosted: Vec<Value> =
+            hosted.filter(|tool| offer.has_hosted(tool)).cloned().collect();
+        // Only the first question of a message: with each, the model would never come to an answer.
+        let is_first = number == 0 && turn.answers_message();
+        let required = offer.required().filter(|_| is_first);
+        if let Some(required) = required {
+            // Every server knows "call one of these"; which of more than these it must be is said
+            // in many ways.
+            tools = tools.iter().filter(|tool| required.has(&tool.name)).cloned().collect();
+            hosted.retain(|tool| required.has_hosted(tool));
+            if tools.is_empty() && hosted.is_empty() {
+                return Err(AgentError::Custom {
+                    message: format!("{:?} cannot be used at the moment.", required.id()),
+                    allow_retry: true,
+                });
+            }
+        }
+        Ok(ModelRequest {
+            model: choices.model(&turn.options).unwrap_or(&self.config.model).to_owned(),
             instructions: self.config.instructions.clone(),
             input: input.to_vec(),
-            tools: self.functions(tools),
-            hosted_tools: self.config.hosted_tools.clone(),
+            tools,
+            must_call: required.is_some(),
+            hosted_tools: hosted,
             cache_key: Some(turn.thread_id().to_string()),
             safety_identifier: Some(hashed(turn.user_id.as_str())),
             client_request_id: Some(turn.run_id.to_string()),
             unwanted: Some(turn.cancel.clone()),
-        }
+        })
     }
 
     pub(super) fn partial_images(&self) -> Option<u32> {
@@ -131,24 +161,32 @@ impl ModelAgent {
         })
     }
 
-    fn functions(&self, tools: &ToolRegistry) -> Arc<[FunctionTool]> {
+    fn functions(&self, tools: &ToolRegistry, offer: Offer<'_>) -> Arc<[FunctionTool]> {
+        if !offer.is_all() {
+            return self.described(tools, offer);
+        }
         let mut known = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, functions)) = known.as_ref().filter(|(of, _)| of.is_same(tools)) {
             return functions.clone();
         }
+        let functions = self.described(tools, offer);
+        *known = Some((tools.clone(), functions.clone()));
+        functions
+    }
+
+    fn described(&self, tools: &ToolRegistry, offer: Offer<'_>) -> Arc<[FunctionTool]> {
         let server = tools.iter().map(|tool| tool.spec()).map(|spec| FunctionTool {
             name: spec.name.clone(),
             description: spec.description.clone(),
             parameters: spec.parameters.clone(),
         });
-        let client = self.config.client_tools.iter().map(|tool| FunctionTool {
+        let client = self.config.client_tools.iter().filter(|tool| offer.has(&tool.name));
+        let client = client.map(|tool| FunctionTool {
             name: tool.name.clone(),
             description: tool.description.clone(),
             parameters: tool.parameters.clone(),
         });
-        let functions: Arc<[FunctionTool]> = server.chain(client).collect();
-        *known = Some((tools.clone(), functions.clone()));
-        functions
+        server.chain(client).collect()
     }
 }
 
@@ -164,6 +202,10 @@ fn hashed(user: &str) -> String {
 
 #[async_trait]
 impl Agent for ModelAgent {
+    fn check_options(&self, options: &InferenceOptions) -> Result<(), NotOffered> {
+        self.config.choices.check(options, &self.config.model)
+    }
+
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
         Box::pin(Conversation::hold(Conversation::begin(self, turn)))
     }

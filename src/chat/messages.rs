@@ -42,6 +42,8 @@ impl ChatService {
         rules::check_content(&message.content, !message.attachments.is_empty())?;
         rules::check_quote(message.quoted_text.as_deref())?;
         rules::check_options(&message.options)?;
+        let offered = self.agent.check_options(&message.options);
+        offered.map_err(|error| ChatError::invalid(error.to_string()))?;
         let now = Timestamp::now();
         let thread = match message.thread_id {
             Some(id) => RunThread::Existing(id),

@@ -4,22 +4,32 @@
 //! environment, and all problems are reported at once, by the name of the variable and never with
 //! its value.
 
+mod choices;
 mod file;
+mod hosted_tools;
+mod model_server;
 mod tool_servers;
 mod vars;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
+    agent::Choices,
     auth::AuthConfig,
     live::RedisUrl,
     run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
     tools::mcp_client::ServerSettings,
-    upstream::client::{ApiKey, UpstreamConfig},
+    upstream::{
+        client::{ApiKey, UpstreamConfig},
+        profile::Profile,
+    },
 };
 
-pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile, Hidden, McpFile, McpServerFile};
+pub use file::{
+    AgentFile, AgentKind, ClientToolFile, ComposerToolFile, ConfigFile, Hidden, HostedTool,
+    McpFile, McpServerFile, ModelFile, ModelServerFile, NamedModelFile,
+};
 use vars::Vars;
 
 /// OpenAI's own API.
@@ -44,6 +54,10 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The structured part.
     pub file: ConfigFile,
+    /// What users may choose in the composer.
+    pub choices: Choices,
+    /// Tools that the provider runs itself.
+    pub hosted_tools: Vec<HostedTool>,
     /// Servers whose tools the model may call.
     pub tool_servers: Vec<ServerSettings>,
     /// What requests to a remote agent are signed with.
@@ -91,6 +105,8 @@ pub struct ModelConfig {
     pub api_key: Option<ApiKey>,
     /// Which of the two APIs.
     pub api: ModelApi,
+    /// What the server takes.
+    pub profile: Profile,
     /// The model of a turn unless the request names an allowed one.
     pub model: String,
     /// How long an answer may take to begin.
@@ -197,7 +213,11 @@ impl Config {
         let bind_addr: SocketAddr =
             vars.parsed("BIND_ADDR", "127.0.0.1:8000", "an address as 127.0.0.1:8000");
         let file = file(&mut vars, read_file);
-        let model = model(&mut vars, needs_model && file.agent.kind == AgentKind::Model);
+        let is_needed = needs_model && file.agent.kind == AgentKind::Model;
+        let model = model(&mut vars, is_needed, &file.model_server);
+        if model.api == ModelApi::ChatCompletions && !file.agent.hosted_tools.is_empty() {
+            vars.problem("gateway.toml", "agent.hosted_tools needs OPENAI_API=responses");
+        }
         let config = Self {
             bind_addr,
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
@@ -205,6 +225,8 @@ impl Config {
             titles: titles(&mut vars, &model),
             model,
             agent_secret: agent_secret(&mut vars, &file.agent),
+            choices: choices::choices(&mut vars, &file),
+            hosted_tools: hosted_tools::hosted_tools(&mut vars, &file.agent.hosted_tools),
             tool_servers: tool_servers::tool_servers(&mut vars, &file.mcp),
             file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
@@ -276,7 +298,7 @@ fn redis(vars: &mut Vars<'_>) -> Option<RedisUrl> {
     parsed
 }
 
-fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
+fn model(vars: &mut Vars<'_>, is_needed: bool, server: &ModelServerFile) -> ModelConfig {
     let base_url = vars.url("OPENAI_BASE_URL", OPENAI_BASE_URL);
     let api_key = vars.optional("OPENAI_API_KEY").map(ApiKey::new);
     if is_needed && api_key.is_none() && base_url == OPENAI_BASE_URL {
@@ -291,6 +313,7 @@ fn model(vars: &mut Vars<'_>, is_needed: bool) -> ModelConfig {
         vars.problem("OPENAI_BACKGROUND", "needs OPENAI_API=responses");
     }
     ModelConfig {
+        profile: model_server::profile(vars, &base_url, api, server),
         base_url,
         api_key,
         api,
@@ -473,8 +496,54 @@ mod tests {
         let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
 
         assert_eq!(config.file.agent.instructions.as_deref(), Some("You help with tasks."));
-        assert_eq!(config.file.agent.models, ["a", "b"]);
+        let models: Vec<&str> = config.choices.models.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(models, ["a", "b"]);
         assert_eq!(read_with_file(&[SECRET, KEY], Some("[agnt]")).unwrap_err(), ["CHATKIT_CONFIG"]);
+    }
+
+    #[test]
+    fn the_file_holds_what_users_may_choose() {
+        let text = r#"
+            [agent]
+            models = ["gpt-5", { id = "fast", model = "gpt-5-nano" }]
+
+            [[composer_tools]]
+            id = "draw"
+            tools = ["image_generation"]
+            only_when_chosen = true
+        "#;
+
+        let choices = read_with_file(&[SECRET, KEY], Some(text)).unwrap().choices;
+
+        let models = choices.models.iter().map(|one| (one.id.as_str(), one.model.as_str()));
+        assert_eq!(models.collect::<Vec<_>>(), [("gpt-5", "gpt-5"), ("fast", "gpt-5-nano")]);
+        assert!(choices.tools[0].required && choices.tools[0].only_when_chosen);
+    }
+
+    #[test]
+    fn choices_that_are_double_or_do_nothing_are_problems() {
+        let tool = |text: &str| format!("[[composer_tools]]\nid = \"a\"\n{text}\n");
+        for file in [
+            "[agent]\nmodels = [\"a\", { id = \"a\", model = \"b\" }]\n".to_owned(),
+            "[agent]\nmodels = [\"\"]\n".to_owned(),
+            tool("tools = []"),
+            tool("tools = [\"x\"]\nrequired = false"),
+            tool("tools = [\"x\"]") + &tool("tools = [\"x\"]"),
+        ] {
+            let problems = read_with_file(&[SECRET, KEY], Some(&file)).unwrap_err();
+            assert_eq!(problems, ["gateway.toml"], "{file}");
+        }
+        let unknown = "[agent]\nmodels = [{ id = \"a\", modl = \"b\" }]\n";
+        assert_eq!(read_with_file(&[SECRET, KEY], Some(unknown)).unwrap_err(), ["CHATKIT_CONFIG"]);
+    }
+
+    #[test]
+    fn only_the_responses_api_has_tools_of_the_providers() {
+        let file = Some("[agent]\nhosted_tools = [{ type = \"web_search\" }]\n");
+        let chat = ("OPENAI_API", "chat_completions");
+
+        assert!(read_with_file(&[SECRET, KEY], file).is_ok());
+        assert_eq!(read_with_file(&[SECRET, KEY, chat], file).unwrap_err(), ["gateway.toml"]);
     }
 
     #[test]
@@ -510,7 +579,7 @@ mod tests {
 
         let config = read_with_file(&[SECRET, KEY], Some(text)).unwrap();
 
-        assert_eq!(config.file.agent.hosted_tools[0]["partial_images"], 2);
+        assert_eq!(config.hosted_tools[0].0["partial_images"], 2);
         let tools = &config.file.client_tools;
         assert_eq!(tools[0].parameters["properties"]["scope"]["type"], "string");
         assert_eq!(tools[1].parameters["type"], "object");

@@ -114,28 +114,8 @@ impl Entry<'_, '_> {
 
     /// A text with each `${NAME}` in it replaced by the variable's value.
     fn filled(&mut self, key: &str, text: &str) -> Option<String> {
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once("${") {
-            filled.push_str(before);
-            let Some((name, behind)) = behind.split_once('}') else {
-                self.problem(key, "has a ${ without its }");
-                return None;
-            };
-            let Some(value) = self.vars.optional(name) else {
-                let name = name.escape_debug();
-                self.problem(key, &format!("needs the variable {name}, which is not set"));
-                return None;
-            };
-            filled.push_str(&value);
-            rest = behind;
-        }
-        filled.push_str(rest);
-        if filled.contains('\0') {
-            self.problem(key, "contains a NUL character");
-            return None;
-        }
-        Some(filled)
+        let filled = self.vars.filled(text);
+        filled.map_err(|problem| self.problem(key, &problem)).ok()
     }
 }
 

@@ -83,6 +83,26 @@ impl<'a> Vars<'a> {
         origins.into_iter().map(str::to_owned).collect()
     }
 
+    /// A text with each `${NAME}` in it replaced by the variable's value, or what is wrong with it.
+    pub(super) fn filled(&self, text: &str) -> Result<String, String> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            filled.push_str(before);
+            let (name, behind) = behind.split_once('}').ok_or("has a ${ without its }")?;
+            let value = self.optional(name).ok_or_else(|| {
+                format!("needs the variable {}, which is not set", name.escape_debug())
+            })?;
+            filled.push_str(&value);
+            rest = behind;
+        }
+        filled.push_str(rest);
+        if filled.contains('\0') {
+            return Err("contains a NUL character".to_owned());
+        }
+        Ok(filled)
+    }
+
     /// The configuration, if nothing was wrong.
     pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(config) } else { Err(self.into_error()) }

@@ -128,6 +128,14 @@ impl Failure {
                 "The conversation is too long for the model. Please begin a new one.",
                 false,
             ),
+            // Azure's, for the whole conversation: what is in it stays there.
+            UpstreamError::Refused { code: reason, .. } if reason == "content_filter" => {
+                Self::custom(
+                    code,
+                    "The model's provider does not allow what is said here. Please say it differently, in a new conversation.",
+                    false,
+                )
+            }
             UpstreamError::Refused { .. } | UpstreamError::Unreadable { .. } => {
                 Self::stream(code, &error.to_string(), false)
             }

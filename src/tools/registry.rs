@@ -67,6 +67,12 @@ impl ToolRegistry {
         Arc::ptr_eq(&self.tools, &other.tools)
     }
 
+    /// Those whose names are so.
+    pub(crate) fn only(&self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        let wanted = self.iter().filter(|tool| is_wanted(&tool.spec().name));
+        Self { tools: wanted.cloned().collect() }
+    }
+
     /// The tool of that name.
     pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.iter().find(|tool| tool.spec().name == name)
@@ -114,6 +120,14 @@ impl ToolRegistry {
                 format!("there is no tool {name:.MAX_NAME_LEN$}; there are: {}", names.join(", "))
             }
         }
+    }
+}
+
+/// Whether a configuration that says `name` means this tool: a `*` at the end stands for any end.
+pub fn is_meant(name: &str, tool: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(beginning) => tool.starts_with(beginning),
+        None => tool == name,
     }
 }
 

@@ -121,6 +121,12 @@ pub enum ModelEvent {
         /// The item, to be sent back in the next turn of the same run.
         item: Option<Value>,
     },
+    /// Something that is nothing to people, such as the list of a server's tools, but to be sent back
+    /// in the next turn of the same run.
+    Context {
+        /// The item.
+        item: Value,
+    },
     /// An image begins.
     ImageStarted {
         /// Which output item.
@@ -196,6 +202,10 @@ pub enum HostedCall {
     CodeInterpreter {
         /// The program.
         code: String,
+        /// What it wrote, where the provider says so.
+        logs: String,
+        /// The addresses of the images that it made: `https:`, or data URLs.
+        images: Vec<String>,
     },
     /// A tool of an MCP server that the provider talks to.
     Mcp {

@@ -14,6 +14,7 @@ pub mod chat_completions;
 pub mod client;
 mod event;
 mod json;
+pub mod profile;
 mod provider_error;
 pub mod responses;
 pub mod sse;
@@ -64,6 +65,8 @@ pub struct ModelRequest {
     pub input: Vec<InputItem>,
     /// What it may call.
     pub tools: Arc<[FunctionTool]>,
+    /// Whether it has to call one of them, or of the provider's own.
+    pub must_call: bool,
     /// The provider's own tools that it may use, as the Responses API takes them; other dialects
     /// skip them.
     pub hosted_tools: Vec<Value>,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A gateway with this server's tools.
-async fn gateway(server: &ToolServer, more: &str) -> TestServer {
+pub(crate) async fn gateway(server: &ToolServer, more: &str) -> TestServer {
     let url = &server.url;
     let file = format!("[[mcp.servers]]\nname = \"srv\"\nurl = \"{url}\"\n{more}\n");
     let vars = [("gateway.toml", file.as_str()), ("TOKEN", "of-the-operator")];

@@ -34,10 +34,15 @@ impl Bridge {
         out: &mut Vec<ThreadEvent>,
     ) {
         let Some((workflow, place)) = self.hosted.remove(&index) else { return };
+        let images = match &call {
+            HostedCall::CodeInterpreter { images, .. } => images.clone(),
+            _ => Vec::new(),
+        };
         // A workflow that was ended meanwhile has said that the call is over.
         if let Some(open) = self.workflow.as_mut().filter(|open| open.id == workflow) {
             open.set_task(place, task(call, StatusIndicator::Complete), out);
         }
+        out.extend(images.into_iter().map(|url| self.made_image(url)));
     }
 }
 
@@ -53,10 +58,10 @@ fn task(call: HostedCall, status_indicator: StatusIndicator) -> Task {
             title: (!queries.is_empty()).then(|| queries.join(", ")),
             sources: filenames.into_iter().map(file_source).collect(),
         },
-        HostedCall::CodeInterpreter { code } => TaskKind::Custom {
+        HostedCall::CodeInterpreter { code, logs, .. } => TaskKind::Custom {
             title: Some("Code interpreter".to_owned()),
             icon: Some("square-code".to_owned()),
-            content: (!code.is_empty()).then(|| fenced(&brief(&code, SHOWN_CHARS))),
+            content: program(&code, &logs),
         },
         HostedCall::Mcp { server, name, arguments, error } => TaskKind::Custom {
             title: Some(if server.is_empty() { name } else { format!("{server}: {name}") }),
@@ -80,11 +85,20 @@ fn file_source(filename: String) -> Source {
     Source { info, kind: SourceKind::File { filename } }
 }
 
-/// Markdown of a program. Its fence is longer than any in the program.
-fn fenced(code: &str) -> String {
+/// A program and what it wrote, each as far as it is there.
+fn program(code: &str, logs: &str) -> Option<String> {
+    let blocks =
+        [("python", code), ("text", logs)].into_iter().filter(|(_, text)| !text.is_empty());
+    let blocks: Vec<String> =
+        blocks.map(|(language, text)| fenced(language, &brief(text, SHOWN_CHARS))).collect();
+    (!blocks.is_empty()).then(|| blocks.join("\n\n"))
+}
+
+/// Markdown of a text as it is. Its fence is longer than any in the text.
+fn fenced(language: &str, code: &str) -> String {
     let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}python\n{code}\n{fence}")
+    format!("{fence}{language}\n{code}\n{fence}")
 }
 
 /// The beginning of a text.
@@ -97,6 +111,6 @@ pub(in crate::agent) fn brief(text: &str, chars: usize) -> String {
 
 #[test]
 fn a_fence_is_longer_than_those_in_the_program() {
-    assert_eq!(fenced("x"), "```python\nx\n```");
-    assert_eq!(fenced("a ```` b"), "`````python\na ```` b\n`````");
+    assert_eq!(fenced("python", "x"), "```python\nx\n```");
+    assert_eq!(fenced("text", "a ```` b"), "`````text\na ```` b\n`````");
 }

@@ -48,6 +48,13 @@ impl Bridge {
         }
     }
 
+    /// An image that is there at once.
+    pub(super) fn made_image(&mut self, url: String) -> ThreadEvent {
+        let open = OpenImage { id: self.ids.next(), created_at: (self.clock)() };
+        let image = GeneratedImage { id: open.id.to_string(), url };
+        ThreadEvent::ItemDone { item: self.image_item(open, Some(image)) }
+    }
+
     fn show_draft(
         &mut self,
         index: usize,

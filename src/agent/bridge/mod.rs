@@ -122,6 +122,7 @@ impl Bridge {
             | ModelEvent::ImageDone { .. }) => self.draw(image, out),
             ModelEvent::Begun { .. }
             | ModelEvent::ReasoningDone { .. }
+            | ModelEvent::Context { .. }
             | ModelEvent::FunctionCall { .. } => {}
             ModelEvent::Finished { .. } => {
                 self.messages.clear();

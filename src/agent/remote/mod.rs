@@ -18,13 +18,16 @@ use async_stream::try_stream;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-use crate::{protocol::Timestamp, upstream::agent_service::AgentService};
+use crate::{
+    protocol::{Timestamp, item::InferenceOptions},
+    upstream::agent_service::AgentService,
+};
 
 use self::{
     answer::{Answer, Said},
     request::{Kind, Request},
 };
-use super::{Agent, AgentError, AgentEvent, AgentStream, Turn, WidgetAction};
+use super::{Agent, AgentError, AgentEvent, AgentStream, Choices, NotOffered, Turn, WidgetAction};
 
 /// How many items of the thread the agent is sent.
 const HISTORY_ITEMS: usize = 200;
@@ -35,12 +38,21 @@ pub struct RemoteAgent {
     service: AgentService,
     /// How long the agent is told that it has.
     run_timeout: Duration,
+    /// What users may choose; without it the agent looks at that itself.
+    choices: Option<Choices>,
 }
 
 impl RemoteAgent {
     /// The agent of this service. Runs are stopped after `run_timeout`, which it is told.
     pub fn new(service: AgentService, run_timeout: Duration) -> Self {
-        Self { service, run_timeout }
+        Self { service, run_timeout, choices: None }
+    }
+
+    /// Takes only messages with these choices of models and tools; the agent is sent the
+    /// identifiers as the page gave them.
+    #[must_use]
+    pub fn with_choices(self, choices: Choices) -> Self {
+        Self { choices: Some(choices), ..self }
     }
 
     fn ask(&self, turn: Turn, action: Option<WidgetAction>) -> AgentStream<'_> {
@@ -76,6 +88,12 @@ impl RemoteAgent {
 
 #[async_trait]
 impl Agent for RemoteAgent {
+    fn check_options(&self, options: &InferenceOptions) -> Result<(), NotOffered> {
+        let choices = self.choices.as_ref();
+        // It has no model of which the gateway knows.
+        choices.map_or(Ok(()), |choices| choices.check(options, ""))
+    }
+
     fn respond(&self, turn: Turn) -> AgentStream<'_> {
         self.ask(turn, None)
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
+use super::Manner;
 use crate::upstream::{FunctionTool, InputItem, InputPart};
 
 /// Which API was asked.
@@ -23,6 +24,8 @@ pub struct ModelCall {
     pub number: u64,
     /// Which API was asked.
     pub dialect: Dialect,
+    /// As which server Chat Completions are spoken.
+    pub manner: Manner,
     /// Whether the answer is a stream of events or one JSON object.
     pub stream: bool,
     /// Whether a Chat Completions stream ends with its usage.
@@ -60,6 +63,7 @@ impl ModelCall {
         let mut call = Self {
             number: 0,
             dialect,
+            manner: Manner::default(),
             stream: body["stream"].as_bool().unwrap_or(false),
             include_usage: body["stream_options"]["include_usage"].as_bool().unwrap_or(false),
             model: model.to_owned(),

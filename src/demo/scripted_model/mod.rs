@@ -51,6 +51,7 @@ mod whole;
 mod wire;
 
 pub use call::{Dialect, ModelCall};
+pub use chat::Manner;
 pub use observe::{CallEnd, Counters, RecordedCall};
 pub use requested::RequestedScript;
 pub use script::{Script, Step, Steps, split_words};

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Counters, Dialect, ModelCall, Script, Step,
+    Counters, Dialect, Manner, ModelCall, Script, Step,
     background::{Kept, KeptResponse},
     body::ScriptBody,
     observe::Observer,
@@ -32,6 +32,8 @@ const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 /// What the routes share.
 pub(super) struct Shared {
     pub(super) script: Box<dyn Script>,
+    /// As which server Chat Completions are spoken.
+    pub(super) manner: Manner,
     pub(super) observer: Arc<Observer>,
     pub(super) kept: Kept,
 }
@@ -42,11 +44,12 @@ pub(super) struct CloseUnanswered;
 
 /// The routes of the server.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let (chat, _) = shared.manner.base();
     Router::new()
         .route("/v1/responses", post(create_response))
         .route("/v1/responses/{id}", get(read_response))
         .route("/v1/responses/{id}/cancel", post(cancel_response))
-        .route("/v1/chat/completions", post(create_chat_completion))
+        .route(&format!("{chat}/chat/completions"), post(create_chat_completion))
         .route("/v1/models", get(list_models))
         .route("/counters", get(counters))
         .fallback(unknown_route)
@@ -97,10 +100,15 @@ fn unknown_response(id: &str) -> Response {
 
 async fn create_chat_completion(
     State(shared): State<Arc<Shared>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&shared, Dialect::ChatCompletions, headers, &body).await
+    let request = serde_json::from_slice(&body).unwrap_or_default();
+    match shared.manner.check(&headers, uri.query(), &request) {
+        Ok(()) => answer(&shared, Dialect::ChatCompletions, headers, &body).await,
+        Err((status, refused)) => status_response(status, Vec::new(), &refused),
+    }
 }
 
 async fn list_models() -> Response {
@@ -126,7 +134,7 @@ async fn unknown_route(uri: Uri) -> Response {
 
 async fn answer(shared: &Shared, dialect: Dialect, headers: HeaderMap, body: &[u8]) -> Response {
     let call = match ModelCall::read(dialect, headers, body) {
-        Ok(call) => call,
+        Ok(call) => ModelCall { manner: shared.manner, ..call },
         Err(problem) => return refusal(StatusCode::BAD_REQUEST, "invalid_request", &problem),
     };
     let (call, mut guard) = shared.observer.begin(call);

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use super::{
-    Counters, RecordedCall, Script,
+    Counters, Manner, RecordedCall, Script,
     background::Kept,
     observe::{ConnectionGuard, Observer},
     routes::{self, CloseUnanswered, Shared},
@@ -31,9 +31,14 @@ pub struct ScriptedModel {
 impl ScriptedModel {
     /// A model that follows this script.
     pub fn new(script: impl Script) -> Self {
+        Self::in_manner_of(Manner::default(), script)
+    }
+
+    /// The same, which speaks Chat Completions as another server does.
+    pub fn in_manner_of(manner: Manner, script: impl Script) -> Self {
         let observer = Arc::new(Observer::default());
         let kept = Kept::default();
-        Self { shared: Arc::new(Shared { script: Box::new(script), observer, kept }) }
+        Self { shared: Arc::new(Shared { script: Box::new(script), manner, observer, kept }) }
     }
 
     /// Serves until `shutdown` is ready, then closes all connections at once: a script may go on
@@ -106,9 +111,10 @@ pub struct RunningModel {
 }
 
 impl RunningModel {
-    /// What `OPENAI_BASE_URL` takes: it ends in `/v1`.
+    /// What `OPENAI_BASE_URL` takes: it ends in `/v1`, or as the server's does whose manner it has.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        let (path, query) = self.model.shared.manner.base();
+        format!("http://{}{path}{query}", self.address)
     }
 
     /// Where it listens.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use hyper::http::{HeaderName, HeaderValue};
 
-use crate::protocol::UserId;
+use crate::{protocol::UserId, tools::registry::is_meant};
 
 use super::naming;
 
@@ -187,10 +187,7 @@ impl AllowedTools {
     }
 
     pub(super) fn contains(&self, tool: &str) -> bool {
-        self.0.iter().any(|name| match name.strip_suffix('*') {
-            Some(beginning) => tool.starts_with(beginning),
-            None => tool == name,
-        })
+        self.0.iter().any(|name| is_meant(name, tool))
     }
 }
 

@@ -16,26 +16,18 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct ChatCompletionsModel {
     client: UpstreamClient,
-    asks_for_usage: bool,
 }
 
 impl ChatCompletionsModel {
     /// A model at the API of this client.
     pub fn new(client: UpstreamClient) -> Self {
-        Self { client, asks_for_usage: true }
-    }
-
-    /// For servers that refuse `stream_options`: answers then come without usage, unless the
-    /// server gives it unasked.
-    #[must_use]
-    pub fn without_usage(self) -> Self {
-        Self { asks_for_usage: false, ..self }
+        Self { client }
     }
 }
 
 impl Model for ChatCompletionsModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
-        let body = Body::new(&request, self.client.is_openai(), self.asks_for_usage);
+        let body = Body::new(&request, self.client.profile());
         let id = request.client_request_id.as_deref();
         let call = Call::post(&["chat", "completions"], &body, id);
         answer::stream(self.client.clone(), call, Converter::default())

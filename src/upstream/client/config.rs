@@ -2,12 +2,14 @@
 
 use std::{fmt, time::Duration};
 
+use crate::upstream::profile::Profile;
+
 /// Where the model's API is and how long to wait for it.
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
     /// Mostly ends in `/v1`; a trailing slash is tolerated, a query (Azure's `api-version`) kept.
     pub base_url: String,
-    /// Sent as a bearer token. Local servers need none.
+    /// Sent as the profile says. Local servers need none.
     pub api_key: Option<ApiKey>,
     /// `OpenAI-Organization`.
     pub organization: Option<String>,
@@ -23,6 +25,8 @@ pub struct UpstreamConfig {
     pub max_event_bytes: usize,
     /// Longest data of all events of an answer.
     pub max_answer_bytes: usize,
+    /// What the server takes; what can be told from its address, where nothing is said.
+    pub profile: Option<Profile>,
     /// By which HTTP client.
     pub http_client: HttpClient,
 }
@@ -55,6 +59,7 @@ impl Default for UpstreamConfig {
             idle_timeout: Duration::from_secs(30),
             max_event_bytes: 32 << 20,
             max_answer_bytes: 256 << 20,
+            profile: None,
             http_client: HttpClient::default(),
         }
     }

@@ -23,6 +23,7 @@ pub use self::config::{ApiKey, HttpClient, UpstreamConfig, UpstreamConfigError};
 use self::failure::{Failure, header};
 use super::{
     BoxError, UpstreamError,
+    profile::{KeyHeader, Profile},
     provider_error::fit_for_log,
     sse::{EventReader, Limits},
     transport::{Answer, Request, SendError, Transport},
@@ -41,6 +42,7 @@ struct Shared {
     /// Of every request.
     headers: HeaderMap,
     config: UpstreamConfig,
+    profile: Profile,
     base_url: Url,
 }
 
@@ -116,14 +118,16 @@ impl UpstreamClient {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or(UpstreamConfigError::BaseUrl)?;
-        let (headers, transport) = (headers(&config)?, Transport::new(&base_url, &config)?);
-        Ok(Self(Arc::new(Shared { transport, headers, config, base_url })))
+        let profile = config.profile.clone();
+        let profile = profile.unwrap_or_else(|| Profile::of_url(&config.base_url));
+        let headers = headers(&config, profile.key_header)?;
+        let transport = Transport::new(&base_url, &config)?;
+        Ok(Self(Arc::new(Shared { transport, headers, config, profile, base_url })))
     }
 
-    /// Whether this is OpenAI's own API, which takes members that others do not know.
-    pub(super) fn is_openai(&self) -> bool {
-        let host = self.0.base_url.host_str().unwrap_or_default();
-        host == "api.openai.com" || host.ends_with(".api.openai.com")
+    /// What the server takes.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.0.profile
     }
 
     /// Sends a request, by the rule more than once, until there is a stream of events. Errors are
@@ -213,7 +217,10 @@ impl UpstreamClient {
 }
 
 /// The headers that every request has.
-fn headers(config: &UpstreamConfig) -> Result<HeaderMap, UpstreamConfigError> {
+fn headers(
+    config: &UpstreamConfig,
+    key_header: KeyHeader,
+) -> Result<HeaderMap, UpstreamConfigError> {
     let value = |name, text: &str| {
         HeaderValue::from_str(text).map_err(|_| UpstreamConfigError::Header { name })
     };
@@ -223,9 +230,13 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, UpstreamConfigError> {
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(key) = &config.api_key {
-        let mut bearer = value("the API key", &format!("Bearer {}", key.expose()))?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
+        let (name, text) = match key_header {
+            KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+            KeyHeader::ApiKey => (HeaderName::from_static("api-key"), key.expose().to_owned()),
+        };
+        let mut key = value("the API key", &text)?;
+        key.set_sensitive(true);
+        headers.insert(name, key);
     }
     if let Some(organization) = &config.organization {
         let name = HeaderName::from_static("openai-organization");
@@ -260,6 +271,7 @@ fn log_answer(answer: &Answer, is_good: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::profile::Server;
 
     fn client(base_url: &str) -> UpstreamClient {
         let config = UpstreamConfig { base_url: base_url.to_owned(), ..UpstreamConfig::default() };
@@ -283,11 +295,23 @@ mod tests {
     }
 
     #[test]
-    fn only_openais_own_hosts_count_as_openai() {
-        assert!(client(UpstreamConfig::OPENAI).is_openai());
-        assert!(client("https://eu.api.openai.com/v1").is_openai());
-        assert!(!client("https://api.openai.com.example.org/v1").is_openai());
-        assert!(!client("http://localhost:8080/v1").is_openai());
+    fn a_key_goes_as_the_server_wants_it_and_a_profile_that_is_named_goes_before_the_address() {
+        let key_of = |base_url: &str, profile| {
+            let api_key = Some(ApiKey::new("k"));
+            let base_url = base_url.to_owned();
+            let config = UpstreamConfig { base_url, api_key, profile, ..UpstreamConfig::default() };
+            let client = UpstreamClient::new(config).unwrap();
+            let headers = client.request(&Call::post(&["responses"], &(), None).unwrap()).headers;
+            ["authorization", "api-key"].map(|name| header(&headers, name).map(str::to_owned))
+        };
+        let bearer = [Some("Bearer k".to_owned()), None];
+        let api_key = [None, Some("k".to_owned())];
+
+        assert_eq!(key_of("http://h/v1", None), bearer);
+        assert_eq!(key_of("https://r.openai.azure.com/openai/v1", None), api_key);
+        assert_eq!(key_of("http://proxy/v1", Some(Profile::of(Server::Azure))), api_key);
+        let entra = Profile { key_header: KeyHeader::Bearer, ..Profile::of(Server::Azure) };
+        assert_eq!(key_of("https://r.openai.azure.com/openai/v1", Some(entra)), bearer);
     }
 
     #[test]

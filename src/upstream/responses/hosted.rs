@@ -7,6 +7,10 @@ use crate::upstream::{HostedCall, ModelEvent, WebSource};
 
 /// How many queries, sources or files of one call are told: more than anybody reads.
 const MAX_ENTRIES: usize = 50;
+/// How many images of one program are told.
+const MAX_IMAGES: usize = 4;
+/// Why a call was not made that somebody would have to allow.
+const NOT_APPROVED: &str = "It was not made: it needs an approval, which cannot be given here.";
 
 /// A call of which at least the beginning is known.
 pub(super) struct Hosted {
@@ -18,7 +22,11 @@ impl Hosted {
     pub(super) fn is_kind(kind: &str) -> bool {
         matches!(
             kind,
-            "web_search_call" | "file_search_call" | "code_interpreter_call" | "mcp_call"
+            "web_search_call"
+                | "file_search_call"
+                | "code_interpreter_call"
+                | "mcp_call"
+                | "mcp_approval_request"
         )
     }
 
@@ -34,7 +42,9 @@ impl Hosted {
             self.call = read(item);
         }
         let call = self.call.clone();
-        out.push(ModelEvent::HostedCallDone { index, call, item: item.cloned() });
+        // Without the answer to it, the provider would not take a request back.
+        let item = item.filter(|item| text(&item["type"]) != "mcp_approval_request").cloned();
+        out.push(ModelEvent::HostedCallDone { index, call, item });
     }
 }
 
@@ -45,15 +55,37 @@ fn read(item: &Value) -> HostedCall {
             queries: texts(&item["queries"]),
             filenames: filenames(&item["results"]),
         },
-        "code_interpreter_call" => HostedCall::CodeInterpreter { code: text(&item["code"]).into() },
-        "mcp_call" => HostedCall::Mcp {
+        "code_interpreter_call" => HostedCall::CodeInterpreter {
+            code: text(&item["code"]).into(),
+            logs: outputs(item, "logs").collect::<Vec<_>>().join("\n"),
+            images: outputs(item, "url")
+                .filter(|url| is_image(url))
+                .take(MAX_IMAGES)
+                .map(str::to_owned)
+                .collect(),
+        },
+        kind @ ("mcp_call" | "mcp_approval_request") => HostedCall::Mcp {
             server: text(&item["server_label"]).into(),
             name: text(&item["name"]).into(),
             arguments: text(&item["arguments"]).into(),
-            error: error(&item["error"]),
+            error: match kind {
+                "mcp_call" => error(&item["error"]),
+                _ => Some(NOT_APPROVED.to_owned()),
+            },
         },
         _ => web_search(&item["action"]),
     }
+}
+
+/// What a program gave of one kind: `logs`, or the `url` of an image.
+fn outputs<'a>(item: &'a Value, member: &'a str) -> impl Iterator<Item = &'a str> {
+    let outputs = item["outputs"].as_array().into_iter().flatten();
+    outputs.filter_map(move |output| id(&output[member]))
+}
+
+/// Whether a page may load it.
+fn is_image(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("data:image/")
 }
 
 /// A search names its query twice, alone and in a list; a look at a page names the page.

@@ -84,9 +84,23 @@ impl Item {
             Content::Call(call) => call.end(index, item, out),
             Content::Hosted(hosted) => hosted.end(index, item, out),
             Content::Image(image) => image.end(index, item, out),
-            Content::Other => {}
+            Content::Other => out.extend(item.and_then(context)),
         }
     }
+}
+
+/// What of all else is worth to be sent back: with the list of its tools, the provider need not ask
+/// an MCP server for them again.
+fn context(item: &Value) -> Option<ModelEvent> {
+    if text(&item["type"]) != "mcp_list_tools" {
+        return None;
+    }
+    if !item["error"].is_null() {
+        let server = text(&item["server_label"]);
+        tracing::warn!(server, "the provider could not list the tools of an MCP server");
+        return None;
+    }
+    Some(ModelEvent::Context { item: item.clone() })
 }
 
 impl Items {

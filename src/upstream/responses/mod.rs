@@ -48,7 +48,7 @@ impl ResponsesModel {
 impl Model for ResponsesModel {
     fn stream(&self, request: ModelRequest) -> ModelStream {
         let background = self.background.as_ref().zip(request.unwanted.clone());
-        let body = Body::new(&request, self.client.is_openai(), background.is_some());
+        let body = Body::new(&request, self.client.profile(), background.is_some());
         let call = Call::post(&["responses"], &body, request.client_request_id.as_deref());
         match background {
             Some((background, unwanted)) => background.ask(call, unwanted),

@@ -1,11 +1,11 @@
 //! The body of a request.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::upstream::{FunctionTool, InputItem, InputPart, ModelRequest};
+use crate::upstream::{FunctionTool, InputItem, InputPart, ModelRequest, profile::Profile};
 
-/// `POST /responses`. Servers other than OpenAI's get only the members that all of them know.
+/// `POST /responses`, with the members that the server takes.
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
     model: &'a str,
@@ -14,11 +14,25 @@ pub(super) struct Body<'a> {
     input: Vec<Item<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
     stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u32>,
     #[serde(flatten)]
     background: Option<InBackground>,
     #[serde(flatten)]
-    openai: Option<OpenAiOnly<'a>>,
+    kept: Option<Kept>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
 }
 
 /// What lets an answer go on without its connection.
@@ -29,19 +43,14 @@ struct InBackground {
     store: bool,
 }
 
-/// What only OpenAI's own API is known to take.
+/// For servers that keep answers, and give reasoning in a form that can be sent back.
 #[derive(Serialize)]
-struct OpenAiOnly<'a> {
+struct Kept {
     /// The conversation is ours to keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
     /// Without it reasoning cannot be sent back when nothing is stored.
     include: Vec<&'static str>,
-    stream_options: StreamOptions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    safety_identifier: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -107,27 +116,38 @@ struct Function<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, is_openai: bool, is_background: bool) -> Self {
+    pub(super) fn new(
+        request: &'a ModelRequest,
+        profile: &'a Profile,
+        is_background: bool,
+    ) -> Self {
+        let user = request.safety_identifier.as_deref();
         let functions = request.tools.iter().map(function).map(Tool::Function);
         Self {
             model: &request.model,
             instructions: request.instructions.as_deref(),
-            input: request.input.iter().filter_map(|input| item(input, is_openai)).collect(),
+            input: request.input.iter().filter_map(|input| item(input, profile)).collect(),
             tools: functions.chain(request.hosted_tools.iter().map(Tool::Hosted)).collect(),
+            tool_choice: request.must_call.then_some("required"),
             stream: true,
             background: is_background.then_some(InBackground { background: true, store: true }),
-            openai: is_openai.then_some(OpenAiOnly {
+            max_output_tokens: profile.max_output_tokens,
+            kept: profile.keeps_answers.then(|| Kept {
                 store: (!is_background).then_some(false),
                 include: include(&request.hosted_tools),
-                stream_options: StreamOptions { include_obfuscation: false },
-                prompt_cache_key: request.cache_key.as_deref(),
-                safety_identifier: request.safety_identifier.as_deref(),
             }),
+            stream_options: profile
+                .obfuscation
+                .then_some(StreamOptions { include_obfuscation: false }),
+            prompt_cache_key: profile.cache_key(request.cache_key.as_deref()),
+            safety_identifier: profile.safety_identifier(user),
+            user: profile.user(user),
+            extra: &profile.extra_body,
         }
     }
 }
 
-fn item(item: &InputItem, is_openai: bool) -> Option<Item<'_>> {
+fn item<'a>(item: &'a InputItem, profile: &Profile) -> Option<Item<'a>> {
     Some(match item {
         InputItem::User(parts) => {
             Item::Message { role: "user", content: parts.iter().map(part).collect(), phase: None }
@@ -145,7 +165,9 @@ fn item(item: &InputItem, is_openai: bool) -> Option<Item<'_>> {
         }
         InputItem::Reasoning(value) => Item::AsItCame(reasoning(value)?),
         // OpenAI refuses reasoning without the item behind it; others may not know the item.
-        InputItem::Hosted(value) => Item::AsItCame(is_openai.then(|| without_nulls(value))??),
+        InputItem::Hosted(value) => {
+            Item::AsItCame(profile.keeps_answers.then(|| without_nulls(value))??)
+        }
     })
 }
 
@@ -165,6 +187,9 @@ fn include(hosted_tools: &[Value]) -> Vec<&'static str> {
     let mut include = vec!["reasoning.encrypted_content"];
     if has("web_search") {
         include.push("web_search_call.action.sources");
+    }
+    if has("code_interpreter") {
+        include.push("code_interpreter_call.outputs");
     }
     if has("file_search") {
         include.push("file_search_call.results");
@@ -201,6 +226,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::upstream::profile::Server;
 
     fn request() -> ModelRequest {
         ModelRequest {
@@ -213,14 +239,14 @@ mod tests {
         }
     }
 
-    fn body(request: &ModelRequest, is_openai: bool) -> Value {
-        serde_json::to_value(Body::new(request, is_openai, false)).unwrap()
+    fn body(request: &ModelRequest, server: Server) -> Value {
+        serde_json::to_value(Body::new(request, &Profile::of(server), false)).unwrap()
     }
 
     #[test]
     fn openai_gets_its_own_members() {
         assert_eq!(
-            body(&request(), true),
+            body(&request(), Server::Openai),
             json!({
                 "model": "m",
                 "instructions": "Be brief.",
@@ -238,16 +264,39 @@ mod tests {
 
     #[test]
     fn other_servers_get_the_least() {
-        let body = body(&request(), false);
+        let body = body(&request(), Server::Compatible);
 
         let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
         assert_eq!(members, ["model", "instructions", "input", "stream"]);
     }
 
     #[test]
+    fn azure_keeps_nothing_and_gives_reasoning_back() {
+        let body = body(&request(), Server::Azure);
+
+        let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["model", "instructions", "input", "stream", "store", "include"]);
+        assert_eq!(body["store"], false);
+    }
+
+    #[test]
+    fn a_limit_a_call_that_must_be_made_and_members_of_the_operators_are_sent() {
+        let request = ModelRequest { must_call: true, ..request() };
+        let mut profile = Profile::of(Server::Compatible);
+        profile.max_output_tokens = Some(64);
+        profile.extra_body.insert("temperature".to_owned(), json!(0));
+
+        let body = serde_json::to_value(Body::new(&request, &profile, false)).unwrap();
+
+        assert_eq!((&body["max_output_tokens"], &body["temperature"]), (&json!(64), &json!(0)));
+        assert_eq!(body["tool_choice"], "required");
+    }
+
+    #[test]
     fn what_goes_on_in_the_background_is_stored_by_the_provider() {
-        for is_openai in [true, false] {
-            let body = serde_json::to_value(Body::new(&request(), is_openai, true)).unwrap();
+        for server in [Server::Openai, Server::Azure, Server::Compatible] {
+            let profile = Profile::of(server);
+            let body = serde_json::to_value(Body::new(&request(), &profile, true)).unwrap();
 
             assert_eq!((&body["background"], &body["store"]), (&json!(true), &json!(true)));
         }
@@ -277,7 +326,7 @@ mod tests {
         }]
         .into();
 
-        let body = body(&request, true);
+        let body = body(&request, Server::Openai);
 
         assert_eq!(
             body["input"],
@@ -305,7 +354,7 @@ mod tests {
         ];
 
         assert_eq!(
-            body(&request, true)["input"],
+            body(&request, Server::Openai)["input"],
             json!([{"type": "message", "role": "user",
                 "content": [{"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,"}]}])
         );
@@ -318,8 +367,8 @@ mod tests {
         let call = json!({"type": "web_search_call", "id": "ws", "status": null});
         request.input = vec![InputItem::Hosted(call)];
 
-        let openai = body(&request, true);
-        let other = body(&request, false);
+        let openai = body(&request, Server::Openai);
+        let other = body(&request, Server::Compatible);
 
         assert_eq!(openai["tools"], json!([{"type": "web_search"}, {"type": "file_search"}]));
         assert_eq!(openai["include"].as_array().unwrap().len(), 3);

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use chatkit_gateway::{
-    agent::{ClientTool, ModelAgent, model_agent::ModelAgentConfig},
+    agent::{
+        Choices, ClientTool, ModelAgent,
+        choices::{ComposerTool, ModelChoice},
+        model_agent::ModelAgentConfig,
+    },
     app::Parts,
     store::Store,
     tools::{ToolRegistry, tasks::task_tools},
@@ -31,6 +35,18 @@ pub(crate) async fn with_a_client_tool(model: &TestModel) -> TestServer {
     start(model, |_| ToolRegistry::default(), vec![get_selection()]).await
 }
 
+/// What the messages of these conversations choose; it changes nothing in what is told.
+fn choices() -> Choices {
+    let fast = ModelChoice { id: "fast-1".to_owned(), model: MODEL.to_owned() };
+    let search = ComposerTool {
+        id: "search".to_owned(),
+        tools: vec!["web_search".to_owned()],
+        required: false,
+        only_when_chosen: true,
+    };
+    Choices { models: vec![fast], tools: vec![search] }
+}
+
 fn get_selection() -> ClientTool {
     let properties = json!({ "scope": { "type": "string" } });
     ClientTool {
@@ -49,8 +65,12 @@ async fn start(
     TestServer::start_of(|store| {
         let tools = tools(store.clone());
         let model_name = MODEL.to_owned();
-        let config =
-            ModelAgentConfig { model: model_name, client_tools, ..ModelAgentConfig::default() };
+        let config = ModelAgentConfig {
+            model: model_name,
+            choices: choices(),
+            client_tools,
+            ..ModelAgentConfig::default()
+        };
         let agent = Arc::new(ModelAgent::new(Arc::new(model), tools.clone(), config));
         Parts { store, tools, agent, titles: None, files: None }
     })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chatkit_gateway::demo::scripted_model::{
-    ModelCall, RunningModel, Script, ScriptedModel, Step, Steps,
+    Manner, ModelCall, RunningModel, Script, ScriptedModel, Step, Steps,
 };
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -32,8 +32,13 @@ pub(crate) struct TestModel {
 
 impl TestModel {
     pub(crate) async fn start() -> Self {
+        Self::start_as(Manner::default()).await
+    }
+
+    /// One that speaks Chat Completions as this server does.
+    pub(crate) async fn start_as(manner: Manner) -> Self {
         let answers = Answers::default();
-        let running = ScriptedModel::new(answers.clone()).start().await.unwrap();
+        let running = ScriptedModel::in_manner_of(manner, answers.clone()).start().await.unwrap();
         Self { answers, running }
     }
 

@@ -7,6 +7,7 @@ use chatkit_gateway::{
     app::{Gateway, Parts},
     auth::SessionKeys,
     config::Config,
+    demo::scripted_model::Manner,
     protocol::{Timestamp, UserId},
     run::Unstored,
     store::{self, OpenOptions, Store},
@@ -48,23 +49,48 @@ impl TestServer {
 
     /// Whose tool servers are all connected.
     pub(crate) async fn start_with_tool_servers(vars: &[(&str, &str)]) -> Self {
-        let (gateway, model, database, keys) = Self::build(new_database().await, vars).await;
+        let model = TestModel::start().await;
+        let (gateway, model, database, keys) = Self::build(new_database().await, model, vars).await;
         let mut up = gateway.tool_servers_up();
         up.wait_for(|up| up.iter().all(|is_up| *is_up)).await.unwrap();
         Self::serve(gateway, model, database, keys).await
     }
 
+    /// Whose model speaks Chat Completions as this server does, and is taken for it.
+    pub(crate) async fn start_with_model(manner: Manner, vars: &[(&str, &str)]) -> Self {
+        let profile = match manner {
+            Manner::Openai => "openai",
+            Manner::Azure => "azure",
+            Manner::Vllm => "vllm",
+            Manner::LlamaCpp => "llama_cpp",
+            Manner::Ollama => "ollama",
+            Manner::Openrouter => "openrouter",
+        };
+        let own = [
+            ("OPENAI_API", "chat_completions"),
+            ("OPENAI_PROFILE", profile),
+            ("OPENAI_API_KEY", "k"),
+        ];
+        // Those of the test come first, which is where they are found.
+        let vars: Vec<_> = vars.iter().chain(&own).copied().collect();
+        let model = TestModel::start_as(manner).await;
+        let (gateway, model, database, keys) =
+            Self::build(new_database().await, model, &vars).await;
+        Self::serve(gateway, model, database, keys).await
+    }
+
     /// On a database that is there already.
     pub(crate) async fn start_on(database: TestDatabase, vars: &[(&str, &str)]) -> Self {
-        let (gateway, model, database, keys) = Self::build(database, vars).await;
+        let model = TestModel::start().await;
+        let (gateway, model, database, keys) = Self::build(database, model, vars).await;
         Self::serve(gateway, model, database, keys).await
     }
 
     async fn build(
         database: TestDatabase,
+        model: TestModel,
         vars: &[(&str, &str)],
     ) -> (Gateway, TestModel, TestDatabase, SessionKeys) {
-        let model = TestModel::start().await;
         let config = config(&database.url, &model.running.base_url(), vars);
         let keys = SessionKeys::new(&config.auth.session);
         let metrics = PrometheusBuilder::new().build_recorder().handle();

@@ -3,11 +3,13 @@
 //! A stream is a role chunk, deltas, a chunk with the `finish_reason`, the usage when it was asked
 //! for, and `[DONE]`.
 
+mod manner;
 mod messages;
 
 use bytes::BytesMut;
 use serde_json::{Value, json};
 
+pub use self::manner::Manner;
 pub(super) use self::messages::read_messages;
 use super::{
     ModelCall,
@@ -22,6 +24,7 @@ pub(super) struct ChatWire {
     model: String,
     created: i64,
     include_usage: bool,
+    manner: Manner,
     /// A chunk up to its delta: the same for all.
     head: String,
     text: String,
@@ -39,6 +42,7 @@ impl ChatWire {
             model: call.model.clone(),
             created: Timestamp::now().as_seconds(),
             include_usage: call.include_usage,
+            manner: call.manner,
             head: String::new(),
             text: String::new(),
             reasoning: String::new(),
@@ -73,9 +77,12 @@ impl ChatWire {
     }
 
     fn chunk(&self, delta: &Value, finish_reason: Option<&str>, out: &mut BytesMut) {
-        let choice = json!({
+        let mut choice = json!({
             "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason,
         });
+        for (name, value) in self.manner.choice_members(finish_reason) {
+            choice[name] = value;
+        }
         put(out, &self.head);
         put(out, ",\"choices\":[");
         put_json(out, &choice);
@@ -100,7 +107,10 @@ impl ChatWire {
 
 impl Wire for ChatWire {
     fn begin(&mut self, out: &mut BytesMut) {
-        self.chunk(&json!({ "role": "assistant", "content": "", "refusal": null }), None, out);
+        self.manner.put_beginning(&self.model, out);
+        if self.manner.begins_with_role() {
+            self.chunk(&json!({ "role": "assistant", "content": "", "refusal": null }), None, out);
+        }
     }
 
     fn text(&mut self, delta: &str, out: &mut BytesMut) {
@@ -109,11 +119,11 @@ impl Wire for ChatWire {
         self.text_chunk("content", delta, out);
     }
 
-    /// OpenAI does not show thoughts in this API; the member is that of vLLM.
+    /// OpenAI does not show thoughts in this API; the member is that of others.
     fn reasoning(&mut self, delta: &str, out: &mut BytesMut) {
         self.tokens.reasoning_bytes += delta.len() as u64;
         self.reasoning.push_str(delta);
-        self.text_chunk("reasoning_content", delta, out);
+        self.text_chunk(self.manner.reasoning_member(), delta, out);
     }
 
     fn refusal(&mut self, delta: &str, out: &mut BytesMut) {
@@ -132,10 +142,11 @@ impl Wire for ChatWire {
                 "function": { "name": name, "arguments": arguments },
             })
         };
-        let mut first = call("");
+        let is_whole = self.manner.sends_whole_calls();
+        let mut first = call(if is_whole { arguments } else { "" });
         first["index"] = json!(index);
         self.chunk(&json!({ "tool_calls": [first] }), None, out);
-        for fragment in fragments(arguments) {
+        for fragment in fragments(if is_whole { "" } else { arguments }) {
             let call = json!({ "index": index, "function": { "arguments": fragment } });
             self.chunk(&json!({ "tool_calls": [call] }), None, out);
         }
@@ -147,6 +158,9 @@ impl Wire for ChatWire {
     fn image(&mut self, _: &[String], _: Option<&str>, _: &mut BytesMut) {}
 
     fn error(&mut self, code: &str, message: &str, out: &mut BytesMut) {
+        if self.manner.put_error(message, out).is_some() {
+            return;
+        }
         let error = json!({ "message": message, "type": code, "param": null, "code": code });
         put(out, "data: ");
         put_json(out, &json!({ "error": error }));
@@ -162,10 +176,16 @@ impl Wire for ChatWire {
         };
         self.chunk(&json!({}), Some(self.finish_reason), out);
         if self.include_usage {
-            put(out, &self.head);
-            put(out, ",\"choices\":[],\"usage\":");
-            put_json(out, &self.usage());
-            put(out, "}\n\n");
+            let mut chunk = self.object("chat.completion.chunk");
+            if let Value::Object(members) = self.manner.usage_members() {
+                for (name, value) in members {
+                    chunk[name] = value;
+                }
+            }
+            chunk["usage"] = self.usage();
+            put(out, "data: ");
+            put_json(out, &chunk);
+            put(out, "\n\n");
         }
         put(out, "data: [DONE]\n\n");
     }

@@ -48,6 +48,7 @@ fn read_item(call: &mut ModelCall, item: &Value) -> Result<(), String> {
         | "file_search_call"
         | "code_interpreter_call"
         | "mcp_call"
+        | "mcp_list_tools"
         | "image_generation_call" => call.input.push(InputItem::Hosted(item.clone())),
         "compaction" | "item_reference" => {}
         other => return Err(format!("invalid value: `{other}`")),

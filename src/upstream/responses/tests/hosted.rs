@@ -75,7 +75,13 @@ fn file_searches_programs_and_mcp_calls_are_told() {
             &json!({"type": "file_search_call", "queries": ["q"], "results": [
             {"filename": "a.pdf"}, {"filename": "a.pdf"}, {"filename": "b.pdf"}, {}]}),
         ),
-        done(1, &json!({"type": "code_interpreter_call", "code": "1 + 1"})),
+        done(
+            1,
+            &json!({"type": "code_interpreter_call", "code": "1 + 1", "outputs": [
+            {"type": "logs", "logs": "2"}, {"type": "logs", "logs": "3"},
+            {"type": "image", "url": "data:image/png;base64,QUFB"},
+            {"type": "image", "url": "javascript:alert(1)"}]}),
+        ),
         done(
             2,
             &json!({"type": "mcp_call", "server_label": "s", "name": "n", "arguments": "{}",
@@ -101,11 +107,44 @@ fn file_searches_programs_and_mcp_calls_are_told() {
                 queries: vec!["q".to_owned()],
                 filenames: vec!["a.pdf".to_owned(), "b.pdf".to_owned()],
             },
-            HostedCall::CodeInterpreter { code: "1 + 1".to_owned() },
+            HostedCall::CodeInterpreter {
+                code: "1 + 1".to_owned(),
+                logs: "2\n3".to_owned(),
+                images: vec!["data:image/png;base64,QUFB".to_owned()],
+            },
             mcp("s", "{}", Some("refused")),
             mcp("", "", None),
         ]
     );
+}
+
+#[test]
+fn a_call_that_would_need_an_approval_is_told_as_failed_and_not_sent_back() {
+    let item = json!({"id": "mcpr", "type": "mcp_approval_request", "server_label": "s",
+        "name": "n", "arguments": "{}"});
+
+    let events = good(&[added(0, &item), done(0, &item), completed(&json!([item]))]);
+
+    let (_, _, call) = &hosted(&events)[1];
+    assert!(
+        matches!(call, HostedCall::Mcp { error: Some(error), .. } if error.contains("approval"))
+    );
+    assert!(
+        events.iter().any(|event| matches!(event, ModelEvent::HostedCallDone { item: None, .. }))
+    );
+}
+
+#[test]
+fn the_list_of_a_servers_tools_goes_back_and_one_that_failed_does_not() {
+    let list = json!({"id": "mcpl", "type": "mcp_list_tools", "server_label": "s", "tools": []});
+    let failed = json!({"id": "mcpl", "type": "mcp_list_tools", "server_label": "s",
+        "error": {"message": "away"}});
+
+    let told = before_completion(&[added(0, &list), done(0, &list)]);
+    let untold = before_completion(&[added(0, &failed), done(0, &failed)]);
+
+    assert_eq!(told, [ModelEvent::Context { item: list }]);
+    assert_eq!(untold, []);
 }
 
 #[test]
