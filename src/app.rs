@@ -289,12 +289,6 @@ async fn tool_servers(
     client_tools: &[ClientTool],
     own: &ToolRegistry,
 ) -> McpServers {
-    for server in config.tool_servers.iter().filter(|server| server.confirm) {
-        tracing::warn!(
-            mcp.server = server.name,
-            "confirm is not carried out in this version: calls are made without asking the user"
-        );
-    }
     let names = client_tools.iter().map(|tool| tool.name.clone());
     McpServers::start(config.tool_servers.clone(), own.clone(), names).await
 }

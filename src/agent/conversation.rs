@@ -3,12 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use async_stream::{stream, try_stream};
-use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt};
 
 use crate::{
     protocol::{ItemId, ThreadEvent, Timestamp},
     store::record::{History, ToolCallRecord},
-    tools::{Display, ToolContext, ToolOutput, ToolRegistry},
+    tools::ToolRegistry,
     upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
 };
 
@@ -17,7 +17,9 @@ use super::{
     bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
     resume_point::{self, ResumePoint},
-    tool_turn::{MAX_IMAGE_BYTES, ToolTurn},
+    running_calls::{self, Happened},
+    tool_turn::{MAX_IMAGE_BYTES, ToolTurn, shown_images},
+    waiting_calls,
 };
 
 /// The talk of one run with the model.
@@ -30,6 +32,8 @@ pub(super) struct Conversation<'a> {
     /// The tools there were when the turn began.
     tools: ToolRegistry,
     input: Vec<InputItem>,
+    /// What was said before, until the model is told.
+    history: Option<History>,
     calls: Vec<FunctionCall>,
     calls_made: u32,
     /// How much of tools' images the model may still be shown, in bytes.
@@ -56,7 +60,7 @@ impl<'a> Conversation<'a> {
         let history = turn.history.recent(agent.config.history_items).await?;
         let mut conversation = Self::new(agent, turn);
         conversation.bridge.resume(&history);
-        conversation.input = agent.input(&history);
+        conversation.history = Some(history);
         Ok(conversation)
     }
 
@@ -89,6 +93,7 @@ impl<'a> Conversation<'a> {
             number: 0,
             tools: agent.tools(),
             input: Vec::new(),
+            history: None,
             calls: Vec::new(),
             calls_made: 0,
             image_room: MAX_IMAGE_BYTES,
@@ -97,9 +102,24 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Asks the model until it wants no more calls, or one that the page has to make.
+    /// Asks the model until it wants no more calls, or one that the page has to make or the user
+    /// must be asked about. What the user has agreed to is done first.
     pub(super) fn hold(&mut self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
         try_stream! {
+            if let Some(mut history) = self.history.take() {
+                for await event in self.make_approved(&mut history) {
+                    yield event;
+                }
+                if waiting_calls::is_undecided(&history) {
+                    for event in self.finish() {
+                        yield event.into();
+                    }
+                    return;
+                }
+                self.number = waiting_calls::next_turn(&self.turn, &history);
+                let said = std::mem::replace(&mut self.input, self.agent.input(&history));
+                self.input.extend(said);
+            }
             while self.number < self.agent.config.max_turns {
                 self.bridge.begin_turn(self.number);
                 self.tools = self.agent.tools();
@@ -117,6 +137,12 @@ impl<'a> Conversation<'a> {
                     for await event in self.make_calls(&calls.server) {
                         yield event;
                     }
+                }
+                if !calls.waiting.is_empty() {
+                    for event in self.ask_user(calls) {
+                        yield event;
+                    }
+                    return;
                 }
                 if !calls.client.is_empty() {
                     for event in self.ask_client(calls.client) {
@@ -243,7 +269,8 @@ impl<'a> Conversation<'a> {
     /// The calls that the last answer wants made; none when it was the end.
     fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
-        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &self.agent.config.client_tools))
+        let client_tools = &self.agent.config.client_tools;
+        (!calls.is_empty()).then(|| WantedCalls::sort(calls, client_tools, &self.tools))
     }
 
     /// Asks the page for the calls of its tools that the model turn wants. That ends the run:
@@ -254,6 +281,54 @@ impl<'a> Conversation<'a> {
         let at = (self.number, self.calls_made);
         client_calls::ask(&self.turn, &mut self.bridge, at, calls, &mut out);
         out
+    }
+
+    /// Asks the user about the calls of the model turn that need it. That ends the run, too.
+    fn ask_user(&mut self, calls: WantedCalls) -> Vec<AgentEvent> {
+        let mut out: Vec<AgentEvent> = self.finish().into_iter().map(AgentEvent::from).collect();
+        let at = (self.number, self.calls_made);
+        let (turn, tools, bridge) = (&self.turn, &self.tools, &mut self.bridge);
+        out.extend(waiting_calls::ask(turn, tools, bridge, at, calls.waiting, calls.client));
+        out
+    }
+
+    /// Makes the call that the user has just agreed to, if the run begins with that.
+    fn make_approved<'s>(
+        &'s mut self,
+        history: &'s mut History,
+    ) -> impl Stream<Item = AgentEvent> + Send + use<'s, 'a> {
+        stream! {
+            let Some((mut item, mut call)) = waiting_calls::approved(&self.turn, history) else {
+                return;
+            };
+            let title = self.tools.find(&call.name).map(|tool| tool.spec().title.clone());
+            let text = title.unwrap_or_else(|| call.name.clone());
+            yield ThreadEvent::ProgressUpdate { icon: None, text }.into();
+            let mut events = Vec::new();
+            let mut running = self.run_calls([(0, &call)]);
+            while let Some(happened) = running.next().await {
+                match happened {
+                    Happened::Shown(shown) => self.bridge.show(shown, &mut events),
+                    Happened::Ended(_, output) => {
+                        waiting_calls::end(&mut item, &mut call, &output);
+                        let images = [(call.name.as_str(), output.images.as_slice())];
+                        self.input.extend(shown_images(images, &mut self.image_room));
+                    }
+                }
+                for event in events.drain(..) {
+                    yield event.into();
+                }
+            }
+            let (calls, item) = (vec![call.clone()], Box::new(item));
+            yield AgentEvent::ToolCalls { calls, workflow: item.clone() };
+            yield ThreadEvent::ItemReplaced { item }.into();
+            let made = |known: &&mut ToolCallRecord| {
+                (known.run_id, known.position) == (call.run_id, call.position)
+            };
+            if let Some(known) = history.tool_calls.iter_mut().find(made) {
+                *known = call;
+            }
+        }
     }
 
     /// What is left to be shown at the end.
@@ -276,23 +351,17 @@ impl<'a> Conversation<'a> {
             }
             yield self.tool_calls(&tools);
             yield tools.progress().into();
-            let (display, mut shown) = Display::channel(self.turn.thread_id());
             for call in tools.settled() {
                 tools.show_end(call, &mut self.bridge, &mut events);
             }
             for event in events.drain(..) {
                 yield event.into();
             }
-            let mut running = self.run_calls(&tools, &display);
-            while !running.is_empty() {
-                // What a tool has shown stands before its end.
-                tokio::select! {
-                    biased;
-                    Some(shown) = shown.recv() => self.bridge.show(shown, &mut events),
-                    Some((call, output)) = running.next() => {
-                        while let Ok(shown) = shown.try_recv() {
-                            self.bridge.show(shown, &mut events);
-                        }
+            let mut running = self.run_calls(tools.to_make());
+            while let Some(happened) = running.next().await {
+                match happened {
+                    Happened::Shown(shown) => self.bridge.show(shown, &mut events),
+                    Happened::Ended(call, output) => {
                         tools.end(call, output, &mut self.bridge, &mut events);
                     }
                 }
@@ -329,29 +398,12 @@ impl<'a> Conversation<'a> {
         AgentEvent::ToolCalls { calls: tools.records.clone(), workflow: Box::new(workflow) }
     }
 
-    /// Each call's output as it comes, with the call's number in this turn.
-    fn run_calls(
+    /// Makes calls, each with its number.
+    fn run_calls<'c>(
         &self,
-        tools: &ToolTurn,
-        display: &Display,
-    ) -> FuturesUnordered<impl Future<Output = (usize, ToolOutput)> + Send + use<>> {
-        let context = ToolContext {
-            user_id: self.turn.user_id.clone(),
-            cancel: self.turn.cancel.clone(),
-            display: display.clone(),
-        };
-        tools
-            .records
-            .iter()
-            .enumerate()
-            .filter(|(call, _)| !tools.is_settled(*call))
-            .map(|(call, record)| {
-                let (registry, context) = (self.tools.clone(), context.clone());
-                let (name, arguments) = (record.name.clone(), record.arguments.clone());
-                let timeout = self.agent.config.tool_timeout;
-                async move { (call, registry.call(&context, &name, &arguments, timeout).await) }
-            })
-            .collect()
+        calls: impl IntoIterator<Item = (usize, &'c ToolCallRecord)>,
+    ) -> impl Stream<Item = Happened> + Send + Unpin + use<> {
+        running_calls::run(&self.turn, &self.tools, self.agent.config.tool_timeout, calls)
     }
 }
 

@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::UserId;
+use crate::protocol::{UserId, item::StructuredInput};
 
 pub use display::{Display, Shown, ShownTask};
 pub use registry::{RegistryError, ToolRegistry};
@@ -52,11 +52,32 @@ pub trait Tool: Send + Sync + 'static {
         None
     }
 
+    /// What the user is asked before a call with these arguments. Our own agent asks; `/mcp` does
+    /// not, since its clients ask their users themselves.
+    fn asks(&self, arguments: &Map<String, Value>) -> Option<Asks> {
+        let _ = arguments;
+        None
+    }
+
+    /// The tool server that it is of, by its name; none for a tool of this process.
+    fn server(&self) -> Option<&str> {
+        None
+    }
+
     /// Runs it for a user. A failure is an output too: the model is told and can mend it.
     ///
     /// The future is dropped when the time is up or the run is cancelled: what must happen whole
     /// has to survive that.
     async fn call(&self, context: &ToolContext, arguments: Map<String, Value>) -> ToolOutput;
+}
+
+/// What the user is asked before a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asks {
+    /// Whether it may be made.
+    Consent,
+    /// Questions. The answers are what the call gives: the tool itself is not called.
+    Questions(Vec<StructuredInput>),
 }
 
 /// What a tool is.

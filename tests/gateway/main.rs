@@ -14,6 +14,7 @@ mod bad_input;
 mod cancel;
 mod chatkit;
 mod client_tools;
+mod confirmation;
 mod connections;
 mod disconnect;
 mod hosted_tools;

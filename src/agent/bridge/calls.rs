@@ -115,12 +115,13 @@ impl Bridge {
     ) -> ThreadItem {
         let status = ClientToolStatus::Pending;
         let call = ClientToolCall { status, call_id, name, arguments, output: None };
-        ThreadItem {
-            id: self.ids.next(),
-            thread_id: self.thread_id,
-            created_at: (self.clock)(),
-            kind: ItemKind::ClientToolCall(call),
-        }
+        self.new_item(ItemKind::ClientToolCall(call))
+    }
+
+    /// A further item of the run, made now.
+    pub fn new_item(&mut self, kind: ItemKind) -> ThreadItem {
+        let created_at = (self.clock)();
+        ThreadItem { id: self.ids.next(), thread_id: self.thread_id, created_at, kind }
     }
 }
 

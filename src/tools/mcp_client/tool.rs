@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::tools::{Tool, ToolContext, ToolOutput, ToolSpec};
+use crate::tools::{Asks, Tool, ToolContext, ToolOutput, ToolSpec};
 
 use super::{
     answer_lines::TOO_LONG, connection::Connection, failure, results, supervision::Server,
@@ -128,6 +128,15 @@ fn brief(text: &impl ToString) -> String {
 impl Tool for McpTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    /// Whether it only reads is known by the server's own word.
+    fn asks(&self, _: &Map<String, Value>) -> Option<Asks> {
+        (self.server.settings.confirm && !self.spec.read_only).then_some(Asks::Consent)
+    }
+
+    fn server(&self) -> Option<&str> {
+        Some(&self.server.settings.name)
     }
 
     fn timeout(&self) -> Option<Duration> {
