@@ -30,7 +30,9 @@ use crate::{
     protocol::{Timestamp, UserId},
     run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
-    tools::{LiveTools, ToolRegistry, mcp_client::McpServers, tasks::task_tools},
+    tools::{
+        LiveTools, ToolRegistry, ask_user::ask_user, mcp_client::McpServers, tasks::task_tools,
+    },
     upstream::{
         Model,
         agent_service::AgentService,
@@ -97,8 +99,9 @@ impl Gateway {
         let titles = titles(&config, &model);
         let (agent, tool_servers): (Arc<dyn Agent>, _) = match config.file.agent.kind {
             AgentKind::Model => {
-                let client_tools = client_tools(&config, &tools).context("gateway.toml")?;
-                let servers = tool_servers(&config, &client_tools, &tools).await;
+                let own = own_tools(&config, &store)?;
+                let client_tools = client_tools(&config, &own).context("gateway.toml")?;
+                let servers = tool_servers(&config, &client_tools, &own).await;
                 let live = servers.tools();
                 (model_agent(&config, model, client_tools, live)?, Some(servers))
             }
@@ -281,6 +284,16 @@ fn model_agent(
         ..defaults
     };
     Ok(Arc::new(ModelAgent::with_live_tools(model, tools, settings)))
+}
+
+/// The gateway's own tools for its agent. Who asks the user needs a thread to ask in, which `/mcp`
+/// has not.
+fn own_tools(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<ToolRegistry> {
+    let mut tools = task_tools(store.clone());
+    if config.file.tools.ask_user {
+        tools.push(ask_user());
+    }
+    Ok(ToolRegistry::new(tools)?)
 }
 
 /// Connects to the tool servers: their tools stand behind ours, and beside those of the page.

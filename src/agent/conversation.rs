@@ -6,7 +6,7 @@ use async_stream::{stream, try_stream};
 use futures_util::{Stream, StreamExt};
 
 use crate::{
-    protocol::{ItemId, ThreadEvent, Timestamp},
+    protocol::{ItemId, ThreadEvent, ThreadItem, Timestamp},
     store::record::{History, ToolCallRecord},
     tools::ToolRegistry,
     upstream::{FinishReason, FunctionCall, InputItem, ModelEvent, ModelStream, UpstreamError},
@@ -110,13 +110,14 @@ impl<'a> Conversation<'a> {
                 for await event in self.make_approved(&mut history) {
                     yield event;
                 }
-                if waiting_calls::is_undecided(&history) {
-                    for event in self.finish() {
+                let asked = self.ask_questions();
+                if asked.is_some() || waiting_calls::is_undecided(&history) {
+                    for event in asked.unwrap_or_else(|| self.finish()) {
                         yield event.into();
                     }
                     return;
                 }
-                self.number = waiting_calls::next_turn(&self.turn, &history);
+                self.number = self.number.max(waiting_calls::next_turn(&self.turn, &history));
                 let said = std::mem::replace(&mut self.input, self.agent.input(&history));
                 self.input.extend(said);
             }
@@ -138,14 +139,8 @@ impl<'a> Conversation<'a> {
                         yield event;
                     }
                 }
-                if !calls.waiting.is_empty() {
-                    for event in self.ask_user(calls) {
-                        yield event;
-                    }
-                    return;
-                }
-                if !calls.client.is_empty() {
-                    for event in self.ask_client(calls.client) {
+                if let Some(events) = self.ask_others(calls) {
+                    for event in events {
                         yield event;
                     }
                     return;
@@ -156,6 +151,45 @@ impl<'a> Conversation<'a> {
                 message: "The assistant asked for tools too many times and was stopped.".to_owned(),
                 allow_retry: true,
             })?;
+        }
+    }
+
+    /// Makes the call that an action of the sender asks for. What it shows is the answer, unless it
+    /// wants the model to say something.
+    pub(super) fn act(
+        &mut self,
+        call: FunctionCall,
+        sender: Option<ThreadItem>,
+    ) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+        try_stream! {
+            self.bridge.answer_action_of(sender);
+            self.input.push(InputItem::FunctionCall {
+                call_id: call.call_id.clone(),
+                name: call.name.clone(),
+                arguments: call.arguments.clone(),
+            });
+            let calls = WantedCalls::sort(vec![call], &[], &self.tools);
+            if !calls.server.is_empty() {
+                for await event in self.make_calls(&calls.server) {
+                    yield event;
+                }
+            }
+            if let Some(events) = self.ask_others(calls) {
+                for event in events {
+                    yield event;
+                }
+                return;
+            }
+            if self.bridge.responds() {
+                self.number += 1;
+                for await event in self.hold() {
+                    yield event?;
+                }
+            } else {
+                for event in self.finish() {
+                    yield event.into();
+                }
+            }
         }
     }
 
@@ -271,6 +305,32 @@ impl<'a> Conversation<'a> {
         let calls = std::mem::take(&mut self.calls);
         let client_tools = &self.agent.config.client_tools;
         (!calls.is_empty()).then(|| WantedCalls::sort(calls, client_tools, &self.tools))
+    }
+
+    /// Asks whoever has to be asked before the model can go on: the user about calls or, for a tool,
+    /// something; the page. That ends the run.
+    fn ask_others(&mut self, calls: WantedCalls) -> Option<Vec<AgentEvent>> {
+        if !calls.waiting.is_empty() {
+            let mut events = self.ask_user(calls);
+            let questions = self.ask_questions().unwrap_or_default();
+            events.extend(questions.into_iter().map(AgentEvent::from));
+            return Some(events);
+        }
+        if !calls.client.is_empty() {
+            let questions = self.ask_questions().unwrap_or_default();
+            let mut events: Vec<_> = questions.into_iter().map(AgentEvent::from).collect();
+            events.extend(self.ask_client(calls.client));
+            return Some(events);
+        }
+        Some(self.ask_questions()?.into_iter().map(AgentEvent::from).collect())
+    }
+
+    /// Asks the user what tools want to know, if they do.
+    fn ask_questions(&mut self) -> Option<Vec<ThreadEvent>> {
+        let questions = self.bridge.take_questions()?;
+        let mut out = self.finish();
+        out.extend(questions);
+        Some(out)
     }
 
     /// Asks the page for the calls of its tools that the model turn wants. That ends the run:

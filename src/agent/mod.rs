@@ -18,6 +18,7 @@ pub mod titles;
 mod tool_turn;
 mod waiting_calls;
 pub mod widget;
+mod widget_action;
 
 use std::{pin::Pin, sync::Arc};
 

@@ -17,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    Agent, AgentStream, ClientTool, Turn, conversation::Conversation, history,
-    resume_point::ResumePoint,
+    Agent, AgentStream, ClientTool, Turn, WidgetAction, conversation::Conversation, history,
+    resume_point::ResumePoint, widget_action,
 };
 
 /// What the model is asked with.
@@ -183,6 +183,16 @@ impl Agent for ModelAgent {
                 yield event?;
             }
         }))
+    }
+
+    fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
+        Box::pin(try_stream! {
+            let call = widget_action::call(&action, &self.tools())?;
+            let mut conversation = Conversation::begin(self, turn).await?;
+            for await event in conversation.act(call, action.sender) {
+                yield event?;
+            }
+        })
     }
 
     async fn settle(&self) {

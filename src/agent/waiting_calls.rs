@@ -119,9 +119,16 @@ pub(super) fn end(item: &mut ThreadItem, call: &mut ToolCallRecord, output: &Too
     }
 }
 
-/// Whether the user is still being asked about something, so that the model is not asked yet.
+/// Whether the user is still being asked something, so that the model is not asked yet: about a
+/// call, or for a tool since the newest message.
 pub(super) fn is_undecided(history: &History) -> bool {
+    let items = history.items.iter().rev().map(|record| &record.item.kind);
+    let is_asking = |kind: &ItemKind| match kind {
+        ItemKind::StructuredInput(asked) => asked.status == StructuredInputStatus::Pending,
+        _ => false,
+    };
     history.tool_calls.iter().any(|call| call.state == ToolCallState::Waiting)
+        || items.take_while(|kind| !matches!(kind, ItemKind::UserMessage(_))).any(is_asking)
 }
 
 /// The model turn of a run that an answer begins. It goes on with the run that asked: otherwise the

@@ -16,6 +16,9 @@ pub struct ConfigFile {
     /// `[[client_tools]]`: tools that run in the user's page.
     #[serde(default)]
     pub client_tools: Vec<ClientToolFile>,
+    /// `[tools]`: the gateway's own.
+    #[serde(default)]
+    pub tools: ToolsFile,
     /// `[mcp]`: tools of other servers.
     #[serde(default)]
     pub mcp: McpFile,
@@ -73,6 +76,15 @@ pub enum AgentKind {
     Remote,
 }
 
+/// `[tools]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolsFile {
+    /// Whether the model may ask the user by a form.
+    #[serde(default)]
+    pub ask_user: bool,
+}
+
 /// `[mcp]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,9 +117,12 @@ pub struct McpServerFile {
     pub allowed_tools: Option<Vec<String>>,
     /// How long a call may take, in seconds.
     pub timeout_s: Option<u64>,
-    /// Whether the user is asked before a call.
+    /// Whether the user is asked before a call, unless the tool only reads.
     #[serde(default)]
     pub confirm: bool,
+    /// Whether its results may show widgets and the like, and act in the page.
+    #[serde(default)]
+    pub show: bool,
 }
 
 /// A text that may hold a secret and is therefore never printed.

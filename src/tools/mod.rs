@@ -9,6 +9,7 @@
 //! | [`registry`] | the tools there are, and the bounded call |
 //! | [`display`] | what a tool shows in the thread while it runs |
 //! | [`arguments`] | a tool's arguments as a struct: schema and parsing |
+//! | [`ask_user`] | the tool by which the model asks the user |
 //! | [`tasks`] | the tools of the caller's task list |
 //! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
 //! | [`task_store`] | the part of the store that the task tools use |
@@ -17,6 +18,7 @@
 //! | [`mcp_client`] | the tools of other MCP servers, for our agent |
 
 pub mod arguments;
+pub mod ask_user;
 pub mod display;
 pub mod mcp_client;
 pub mod mcp_resources;
@@ -38,6 +40,10 @@ use crate::protocol::{UserId, item::StructuredInput};
 pub use display::{Display, Shown, ShownTask};
 pub use registry::{RegistryError, ToolRegistry};
 
+/// What the type of a widget's action begins with that goes to a tool: the tool's name comes behind
+/// it, the payload is the arguments.
+pub const TOOL_ACTION: &str = "tool:";
+
 /// Tools that come and go: the newest registry of them. Taking it costs a pointer.
 pub type LiveTools = watch::Receiver<ToolRegistry>;
 
@@ -57,6 +63,11 @@ pub trait Tool: Send + Sync + 'static {
     fn asks(&self, arguments: &Map<String, Value>) -> Option<Asks> {
         let _ = arguments;
         None
+    }
+
+    /// Whether actions of widgets may go to it: then whoever is shown such a widget can call it.
+    fn takes_actions(&self) -> bool {
+        false
     }
 
     /// The tool server that it is of, by its name; none for a tool of this process.

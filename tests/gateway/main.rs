@@ -10,6 +10,7 @@
 mod support;
 
 mod adoption;
+mod ask_user;
 mod bad_input;
 mod cancel;
 mod chatkit;
@@ -40,6 +41,7 @@ mod tool_display;
 #[path = "../tools/tool_server.rs"]
 mod tool_server;
 mod tool_servers;
+mod tool_shows;
 mod tools;
 mod under_way;
 mod upstream_failure;

@@ -67,6 +67,12 @@ impl Bridge {
                 }
                 out.push(*event);
             }
+            Shown::Widget { widget, replaces_sender } => {
+                self.show_widget(widget, replaces_sender, out);
+            }
+            Shown::Sources(sources) => self.for_later.cite(sources),
+            Shown::Ask(questions) => self.for_later.ask(questions),
+            Shown::Respond => self.for_later.respond(),
             Shown::StartWorkflow(workflow) => self.start_workflow(workflow, out),
             Shown::AddTask { name, task } => self.show_task(name, task, out),
             Shown::UpdateTask { name, task } => self.update_task(name, task, out),
