@@ -31,7 +31,9 @@ use crate::{
     protocol::{Timestamp, UserId},
     run::{Runs, Unstored},
     store::{self, OpenOptions, Store},
-    tools::{LiveTools, ToolRegistry, mcp_client::McpServers, tasks::task_tools},
+    tools::{
+        LiveTools, ToolRegistry, ask_user::ask_user, mcp_client::McpServers, tasks::task_tools,
+    },
     upstream::{
         Model,
         agent_service::AgentService,
@@ -98,9 +100,10 @@ impl Gateway {
         let titles = titles(&config, &model);
         let (agent, tool_servers): (Arc<dyn Agent>, _) = match config.file.agent.kind {
             AgentKind::Model => {
-                let client_tools = client_tools(&config, &tools).context("gateway.toml")?;
-                check_composer_tools(&config, &client_tools, &tools).context("gateway.toml")?;
-                let servers = tool_servers(&config, &client_tools, &tools).await;
+                let own = own_tools(&config, &store)?;
+                let client_tools = client_tools(&config, &own).context("gateway.toml")?;
+                check_composer_tools(&config, &client_tools, &own).context("gateway.toml")?;
+                let servers = tool_servers(&config, &client_tools, &own).await;
                 let live = servers.tools();
                 (model_agent(&config, model, client_tools, live), Some(servers))
             }
@@ -282,18 +285,22 @@ fn model_agent(
     Arc::new(ModelAgent::with_live_tools(model, tools, settings))
 }
 
+/// The gateway's own tools for its agent. Who asks the user needs a thread to ask in, which `/mcp`
+/// has not.
+fn own_tools(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<ToolRegistry> {
+    let mut tools = task_tools(store.clone());
+    if config.file.tools.ask_user {
+        tools.push(ask_user());
+    }
+    Ok(ToolRegistry::new(tools)?)
+}
+
 /// Connects to the tool servers: their tools stand behind ours, and beside those of the page.
 async fn tool_servers(
     config: &Config,
     client_tools: &[ClientTool],
     own: &ToolRegistry,
 ) -> McpServers {
-    for server in config.tool_servers.iter().filter(|server| server.confirm) {
-        tracing::warn!(
-            mcp.server = server.name,
-            "confirm is not carried out in this version: calls are made without asking the user"
-        );
-    }
     let names = client_tools.iter().map(|tool| tool.name.clone());
     McpServers::start(config.tool_servers.clone(), own.clone(), names).await
 }

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use crate::{
     protocol::ThreadEvent,
     store::record::{ToolCallRecord, ToolCallState},
-    tools::registry::is_valid_name,
+    tools::{ToolRegistry, registry::is_valid_name},
     upstream::FunctionCall,
 };
 
-use super::{AgentEvent, Turn, bridge::Bridge};
+use super::{AgentEvent, Turn, bridge::Bridge, waiting_calls::WaitingCall};
 
 /// What the model is told of further calls of the page's tools in one answer.
 const ONE_AT_A_TIME: &str = "Error: this call was not made, because only one tool of the user's \
@@ -64,28 +64,37 @@ impl ClientTool {
     }
 }
 
-/// The calls of one answer, by where they are made.
+/// The calls of one answer, by where they are made and what must happen before.
 pub(super) struct WantedCalls {
     /// In the gateway: also those that cannot be made, which is told there.
     pub(super) server: Vec<FunctionCall>,
+    /// In the gateway, when the user has answered.
+    pub(super) waiting: Vec<WaitingCall>,
     /// In the page.
     pub(super) client: Vec<ClientCall>,
 }
 
 /// A call that the page can make.
 pub(super) struct ClientCall {
-    call: FunctionCall,
+    pub(super) call: FunctionCall,
     arguments: Map<String, Value>,
 }
 
 impl WantedCalls {
-    pub(super) fn sort(calls: Vec<FunctionCall>, client_tools: &[ClientTool]) -> Self {
-        let mut sorted = Self { server: Vec::new(), client: Vec::new() };
+    pub(super) fn sort(
+        calls: Vec<FunctionCall>,
+        client_tools: &[ClientTool],
+        tools: &ToolRegistry,
+    ) -> Self {
+        let mut sorted = Self { server: Vec::new(), waiting: Vec::new(), client: Vec::new() };
         for call in calls {
             let is_client = client_tools.iter().any(|tool| tool.name == call.name);
             match serde_json::from_str(&call.arguments) {
                 Ok(arguments) if is_client => sorted.client.push(ClientCall { call, arguments }),
-                _ => sorted.server.push(call),
+                _ => match WaitingCall::of(&call, tools) {
+                    Some(waiting) => sorted.waiting.push(waiting),
+                    None => sorted.server.push(call),
+                },
             }
         }
         sorted
@@ -164,7 +173,8 @@ mod tests {
         let calls =
             vec![call("select", "{}"), call("select", "[1]"), call("select", "{"), call("f", "{}")];
 
-        let sorted = WantedCalls::sort(calls, &[tool("select", json!({ "type": "object" }))]);
+        let client_tools = [tool("select", json!({ "type": "object" }))];
+        let sorted = WantedCalls::sort(calls, &client_tools, &ToolRegistry::default());
 
         assert_eq!((sorted.client.len(), sorted.server.len()), (1, 3));
     }

@@ -1,14 +1,14 @@
 //! The talk of one run with the model: its input as it grows, and what came of the last question.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::BorrowMut, collections::HashSet, sync::Arc};
 
 use async_stream::{stream, try_stream};
-use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt};
 
 use crate::{
-    protocol::{ItemId, ThreadEvent, Timestamp},
+    protocol::{ItemId, ThreadEvent, ThreadItem, Timestamp},
     store::record::{History, ToolCallRecord},
-    tools::{Display, ToolContext, ToolOutput, ToolRegistry},
+    tools::ToolRegistry,
     upstream::{
         FinishReason, FunctionCall, InputItem, ModelEvent, ModelRequest, ModelStream, UpstreamError,
     },
@@ -19,7 +19,9 @@ use super::{
     bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
     resume_point::{self, ResumePoint},
-    tool_turn::{MAX_IMAGE_BYTES, ToolTurn},
+    running_calls::{self, Happened},
+    tool_turn::{MAX_IMAGE_BYTES, ToolTurn, shown_images},
+    waiting_calls,
 };
 
 /// The talk of one run with the model.
@@ -32,6 +34,8 @@ pub(super) struct Conversation<'a> {
     /// The tools there were when the turn began.
     tools: ToolRegistry,
     input: Vec<InputItem>,
+    /// What was said before, until the model is told.
+    history: Option<History>,
     calls: Vec<FunctionCall>,
     calls_made: u32,
     /// What one event of the model gives, while it is taken: empty in between.
@@ -60,7 +64,7 @@ impl<'a> Conversation<'a> {
         let history = turn.history.recent(agent.config.history_items).await?;
         let mut conversation = Self::new(agent, turn);
         conversation.bridge.resume(&history);
-        conversation.input = agent.input(&history);
+        conversation.history = Some(history);
         Ok(conversation)
     }
 
@@ -93,6 +97,7 @@ impl<'a> Conversation<'a> {
             number: 0,
             tools: ToolRegistry::default(),
             input: Vec::new(),
+            history: None,
             calls: Vec::new(),
             calls_made: 0,
             shown: Vec::new(),
@@ -102,12 +107,29 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Asks the model until it wants no more calls, or one that the page has to make.
-    pub(super) fn hold(
-        begin: impl Future<Output = Result<Self, AgentError>> + Send,
+    /// Asks the model until it wants no more calls, or one that the page has to make or the user
+    /// must be asked about. What the user has agreed to is done first.
+    pub(super) fn hold<Owner: BorrowMut<Self> + Send>(
+        begin: impl Future<Output = Result<Owner, AgentError>> + Send,
     ) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
         try_stream! {
-            let mut this = begin.await?;
+            let mut owner = begin.await?;
+            let this: &mut Self = owner.borrow_mut();
+            if let Some(mut history) = this.history.take() {
+                for await event in this.make_approved(&mut history) {
+                    yield event;
+                }
+                let asked = this.ask_questions();
+                if asked.is_some() || waiting_calls::is_undecided(&history) {
+                    for event in asked.unwrap_or_else(|| this.finish()) {
+                        yield event.into();
+                    }
+                    return;
+                }
+                this.number = this.number.max(waiting_calls::next_turn(&this.turn, &history));
+                let said = std::mem::replace(&mut this.input, this.agent.input(&history));
+                this.input.extend(said);
+            }
             while this.number < this.agent.config.max_turns {
                 this.bridge.begin_turn(this.number);
                 this.tools = this.agent.tools(&this.turn.options);
@@ -142,8 +164,8 @@ impl<'a> Conversation<'a> {
                         yield event;
                     }
                 }
-                if !calls.client.is_empty() {
-                    for event in this.ask_client(calls.client) {
+                if let Some(events) = this.ask_others(calls) {
+                    for event in events {
                         yield event;
                     }
                     return;
@@ -154,6 +176,45 @@ impl<'a> Conversation<'a> {
                 message: "The assistant asked for tools too many times and was stopped.".to_owned(),
                 allow_retry: true,
             })?;
+        }
+    }
+
+    /// Makes the call that an action of the sender asks for. What it shows is the answer, unless it
+    /// wants the model to say something.
+    pub(super) fn act(
+        &mut self,
+        call: FunctionCall,
+        sender: Option<ThreadItem>,
+    ) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+        try_stream! {
+            self.bridge.answer_action_of(sender);
+            self.input.push(InputItem::FunctionCall {
+                call_id: call.call_id.clone(),
+                name: call.name.clone(),
+                arguments: call.arguments.clone(),
+            });
+            let calls = WantedCalls::sort(vec![call], &[], &self.tools);
+            if !calls.server.is_empty() {
+                for await event in self.make_calls(&calls.server) {
+                    yield event;
+                }
+            }
+            if let Some(events) = self.ask_others(calls) {
+                for event in events {
+                    yield event;
+                }
+                return;
+            }
+            if self.bridge.responds() {
+                self.number += 1;
+                for await event in Self::hold(std::future::ready(Ok(&mut *self))) {
+                    yield event?;
+                }
+            } else {
+                for event in self.finish() {
+                    yield event.into();
+                }
+            }
         }
     }
 
@@ -254,7 +315,33 @@ impl<'a> Conversation<'a> {
     fn wanted_calls(&mut self) -> Option<WantedCalls> {
         let calls = std::mem::take(&mut self.calls);
         let client_tools = || self.agent.client_tools(&self.turn.options);
-        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &client_tools()))
+        (!calls.is_empty()).then(|| WantedCalls::sort(calls, &client_tools(), &self.tools))
+    }
+
+    /// Asks whoever has to be asked before the model can go on: the user about calls or, for a tool,
+    /// something; the page. That ends the run.
+    fn ask_others(&mut self, calls: WantedCalls) -> Option<Vec<AgentEvent>> {
+        if !calls.waiting.is_empty() {
+            let mut events = self.ask_user(calls);
+            let questions = self.ask_questions().unwrap_or_default();
+            events.extend(questions.into_iter().map(AgentEvent::from));
+            return Some(events);
+        }
+        if !calls.client.is_empty() {
+            let questions = self.ask_questions().unwrap_or_default();
+            let mut events: Vec<_> = questions.into_iter().map(AgentEvent::from).collect();
+            events.extend(self.ask_client(calls.client));
+            return Some(events);
+        }
+        Some(self.ask_questions()?.into_iter().map(AgentEvent::from).collect())
+    }
+
+    /// Asks the user what tools want to know, if they do.
+    fn ask_questions(&mut self) -> Option<Vec<ThreadEvent>> {
+        let questions = self.bridge.take_questions()?;
+        let mut out = self.finish();
+        out.extend(questions);
+        Some(out)
     }
 
     /// Asks the page for the calls of its tools that the model turn wants. That ends the run:
@@ -265,6 +352,54 @@ impl<'a> Conversation<'a> {
         let at = (self.number, self.calls_made);
         client_calls::ask(&self.turn, &mut self.bridge, at, calls, &mut out);
         out
+    }
+
+    /// Asks the user about the calls of the model turn that need it. That ends the run, too.
+    fn ask_user(&mut self, calls: WantedCalls) -> Vec<AgentEvent> {
+        let mut out: Vec<AgentEvent> = self.finish().into_iter().map(AgentEvent::from).collect();
+        let at = (self.number, self.calls_made);
+        let (turn, tools, bridge) = (&self.turn, &self.tools, &mut self.bridge);
+        out.extend(waiting_calls::ask(turn, tools, bridge, at, calls.waiting, calls.client));
+        out
+    }
+
+    /// Makes the call that the user has just agreed to, if the run begins with that.
+    fn make_approved<'s>(
+        &'s mut self,
+        history: &'s mut History,
+    ) -> impl Stream<Item = AgentEvent> + Send + use<'s, 'a> {
+        stream! {
+            let Some((mut item, mut call)) = waiting_calls::approved(&self.turn, history) else {
+                return;
+            };
+            let title = self.tools.find(&call.name).map(|tool| tool.spec().title.clone());
+            let text = title.unwrap_or_else(|| call.name.clone());
+            yield ThreadEvent::ProgressUpdate { icon: None, text }.into();
+            let mut events = Vec::new();
+            let mut running = self.run_calls([(0, &call)]);
+            while let Some(happened) = running.next().await {
+                match happened {
+                    Happened::Shown(shown) => self.bridge.show(shown, &mut events),
+                    Happened::Ended(_, output) => {
+                        waiting_calls::end(&mut item, &mut call, &output);
+                        let images = [(call.name.as_str(), output.images.as_slice())];
+                        self.input.extend(shown_images(images, &mut self.image_room));
+                    }
+                }
+                for event in events.drain(..) {
+                    yield event.into();
+                }
+            }
+            let (calls, item) = (vec![call.clone()], Box::new(item));
+            yield AgentEvent::ToolCalls { calls, workflow: item.clone() };
+            yield ThreadEvent::ItemReplaced { item }.into();
+            let made = |known: &&mut ToolCallRecord| {
+                (known.run_id, known.position) == (call.run_id, call.position)
+            };
+            if let Some(known) = history.tool_calls.iter_mut().find(made) {
+                *known = call;
+            }
+        }
     }
 
     /// What is left to be shown at the end.
@@ -287,23 +422,17 @@ impl<'a> Conversation<'a> {
             }
             yield self.tool_calls(&tools);
             yield tools.progress().into();
-            let (display, mut shown) = Display::channel(self.turn.thread_id());
             for call in tools.settled() {
                 tools.show_end(call, &mut self.bridge, &mut events);
             }
             for event in events.drain(..) {
                 yield event.into();
             }
-            let mut running = self.run_calls(&tools, &display);
-            while !running.is_empty() {
-                // What a tool has shown stands before its end.
-                tokio::select! {
-                    biased;
-                    Some(shown) = shown.recv() => self.bridge.show(shown, &mut events),
-                    Some((call, output)) = running.next() => {
-                        while let Ok(shown) = shown.try_recv() {
-                            self.bridge.show(shown, &mut events);
-                        }
+            let mut running = self.run_calls(tools.to_make());
+            while let Some(happened) = running.next().await {
+                match happened {
+                    Happened::Shown(shown) => self.bridge.show(shown, &mut events),
+                    Happened::Ended(call, output) => {
                         tools.end(call, output, &mut self.bridge, &mut events);
                     }
                 }
@@ -340,29 +469,12 @@ impl<'a> Conversation<'a> {
         AgentEvent::ToolCalls { calls: tools.records.clone(), workflow: Box::new(workflow) }
     }
 
-    /// Each call's output as it comes, with the call's number in this turn.
-    fn run_calls(
+    /// Makes calls, each with its number.
+    fn run_calls<'c>(
         &self,
-        tools: &ToolTurn,
-        display: &Display,
-    ) -> FuturesUnordered<impl Future<Output = (usize, ToolOutput)> + Send + use<>> {
-        let context = ToolContext {
-            user_id: self.turn.user_id.clone(),
-            cancel: self.turn.cancel.clone(),
-            display: display.clone(),
-        };
-        tools
-            .records
-            .iter()
-            .enumerate()
-            .filter(|(call, _)| !tools.is_settled(*call))
-            .map(|(call, record)| {
-                let (registry, context) = (self.tools.clone(), context.clone());
-                let (name, arguments) = (record.name.clone(), record.arguments.clone());
-                let timeout = self.agent.config.tool_timeout;
-                async move { (call, registry.call(&context, &name, &arguments, timeout).await) }
-            })
-            .collect()
+        calls: impl IntoIterator<Item = (usize, &'c ToolCallRecord)>,
+    ) -> impl Stream<Item = Happened> + Send + Unpin + use<> {
+        running_calls::run(&self.turn, &self.tools, self.agent.config.tool_timeout, calls)
     }
 }
 

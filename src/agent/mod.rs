@@ -13,10 +13,13 @@ pub mod history;
 pub mod model_agent;
 pub mod remote;
 mod resume_point;
+mod running_calls;
 mod thread;
 pub mod titles;
 mod tool_turn;
+mod waiting_calls;
 pub mod widget;
+mod widget_action;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -245,8 +248,9 @@ pub struct Turn {
     pub user_id: UserId,
     /// The thread, which may be changed during the turn.
     pub thread: ThreadHandle,
-    /// What is answered: the user's message, a client tool call with its output, or questions with
-    /// their answers. Absent for an action.
+    /// What is answered: the user's message, a client tool call with its output, questions with
+    /// their answers, or the widget by which the user decided about a call of a tool. Absent for an
+    /// action.
     pub input: Option<ThreadItem>,
     /// The user's choice of model and tool.
     pub options: InferenceOptions,

@@ -17,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    Agent, AgentError, AgentStream, Choices, ClientTool, NotOffered, Turn, choices::Offer,
-    conversation::Conversation, history, resume_point::ResumePoint,
+    Agent, AgentError, AgentStream, Choices, ClientTool, NotOffered, Turn, WidgetAction,
+    choices::Offer, conversation::Conversation, history, resume_point::ResumePoint, widget_action,
 };
 
 /// What the model is asked with.
@@ -214,6 +214,16 @@ impl Agent for ModelAgent {
         let point: ResumePoint = serde_json::from_str(point).ok()?;
         let answer = self.model.reread(&point.response_id, turn.cancel.clone())?;
         Some(Box::pin(Conversation::hold(Conversation::resume(self, turn, point, answer))))
+    }
+
+    fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
+        Box::pin(try_stream! {
+            let call = widget_action::call(&action, &self.tools())?;
+            let mut conversation = Conversation::begin(self, turn).await?;
+            for await event in conversation.act(call, action.sender) {
+                yield event?;
+            }
+        })
     }
 
     async fn settle(&self) {

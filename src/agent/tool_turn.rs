@@ -12,7 +12,7 @@ use crate::{
 use super::{
     Turn,
     bridge::{Bridge, hosted::brief},
-    history::UNKNOWN_OUTCOME,
+    history::output,
 };
 
 /// How much of a call's arguments is shown, in characters.
@@ -105,6 +105,10 @@ impl ToolTurn {
         for before in begun {
             let same = |record: &ToolCallRecord| record.position == before.position;
             let Some(call) = self.records.iter().position(same) else { continue };
+            // The tools have changed meanwhile: it asked the user before.
+            if before.state == ToolCallState::Waiting {
+                continue;
+            }
             let may_repeat = || {
                 let spec = tools.find(&before.name).map(|tool| tool.spec());
                 spec.is_some_and(|spec| spec.read_only || spec.idempotent)
@@ -117,9 +121,9 @@ impl ToolTurn {
         }
     }
 
-    /// Whether a call is not to be made.
-    pub(super) fn is_settled(&self, call: usize) -> bool {
-        self.settled.contains(&call)
+    /// The calls that are to be made, by their numbers.
+    pub(super) fn to_make(&self) -> impl Iterator<Item = (usize, &ToolCallRecord)> {
+        self.records.iter().enumerate().filter(|(call, _)| !self.settled.contains(call))
     }
 
     /// The calls that are not to be made.
@@ -131,26 +135,35 @@ impl ToolTurn {
     pub(super) fn outputs(&self) -> impl Iterator<Item = InputItem> {
         self.records.iter().map(|call| InputItem::FunctionCallOutput {
             call_id: call.call_id.clone(),
-            output: call.output.clone().unwrap_or_else(|| UNKNOWN_OUTCOME.to_owned()),
+            output: output(call),
         })
     }
 
-    /// The images that the calls gave, as far as there is room: the outputs of calls are text in
-    /// one of the two dialects, so they come behind them, as if the user showed them.
+    /// The images that the calls gave.
     pub(super) fn images(&self, room: &mut usize) -> Option<InputItem> {
-        let mut parts = Vec::new();
-        for (call, images) in self.records.iter().zip(&self.images) {
-            for (number, url) in (1..).zip(images.iter().map(ToolImage::url)) {
-                let of = format!("Image {number} that the tool {} gave", call.name);
-                if let Some(left) = room.checked_sub(url.len()) {
-                    *room = left;
-                    parts.push(InputPart::Text(format!("{of}:")));
-                    parts.push(InputPart::Image { url });
-                } else {
-                    parts.push(InputPart::Text(format!("{of} is too large to be shown.")));
-                }
+        let names = self.records.iter().map(|call| call.name.as_str());
+        shown_images(names.zip(self.images.iter().map(Vec::as_slice)), room)
+    }
+}
+
+/// Images that calls of tools gave, as far as there is room: the outputs of calls are text in one of
+/// the two dialects, so they come behind them, as if the user showed them.
+pub(super) fn shown_images<'a>(
+    given: impl IntoIterator<Item = (&'a str, &'a [ToolImage])>,
+    room: &mut usize,
+) -> Option<InputItem> {
+    let mut parts = Vec::new();
+    for (tool, images) in given {
+        for (number, url) in (1..).zip(images.iter().map(ToolImage::url)) {
+            let of = format!("Image {number} that the tool {tool} gave");
+            if let Some(left) = room.checked_sub(url.len()) {
+                *room = left;
+                parts.push(InputPart::Text(format!("{of}:")));
+                parts.push(InputPart::Image { url });
+            } else {
+                parts.push(InputPart::Text(format!("{of} is too large to be shown.")));
             }
         }
-        (!parts.is_empty()).then_some(InputItem::User(parts))
     }
+    (!parts.is_empty()).then_some(InputItem::User(parts))
 }

@@ -26,8 +26,12 @@ impl ChatService {
         action: CustomAction,
         posting: Posting,
     ) -> Result<Sent, ChatError> {
-        let thread = RunThread::Existing(action.thread_id);
-        let opening = Opening::Action(self.with_sender(user, action).await?);
+        let thread_id = action.thread_id;
+        let action = self.with_sender(user, action).await?;
+        if let Some(decision) = self.decision(user, thread_id, &action).await? {
+            return self.decide(user, decision, posting).await;
+        }
+        let (thread, opening) = (RunThread::Existing(thread_id), Opening::Action(action));
         self.begin(user, thread, opening, InferenceOptions::default(), posting).await
     }
 

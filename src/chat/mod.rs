@@ -4,6 +4,7 @@
 mod actions;
 mod attachments;
 mod client_tools;
+mod confirmation;
 pub mod items;
 pub mod messages;
 mod posting;

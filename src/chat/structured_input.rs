@@ -1,13 +1,18 @@
 //! The answers to questions that the agent asked.
 
+use serde_json::json;
+
 use crate::{
     protocol::{
-        ItemId, ItemKind, ThreadId, UserId,
-        item::{StructuredAnswer, StructuredInput, StructuredInputKind, StructuredInputStatus},
+        ItemId, ItemKind, ThreadId, ThreadItem, UserId,
+        item::{
+            StructuredAnswer, StructuredInput, StructuredInputItem, StructuredInputKind,
+            StructuredInputStatus,
+        },
         request::{StructuredInputSubmission, SubmissionStatus},
     },
     run::Opening,
-    store::record::RunThread,
+    store::record::{RunThread, ToolCallRecord, ToolCallState},
 };
 
 use super::{ChatError, ChatService, Posting, Sent, client_tools::newest_options};
@@ -40,8 +45,32 @@ impl ChatService {
             question.answer = Some(answer(question, submission));
         }
         let options = newest_options(&self.newest_items(user, thread_id).await?);
-        let opening = Opening::StructuredInput { pending, answered };
+        let waiting = self.store.list_item_calls(user, thread_id, item_id).await?;
+        let waiting = waiting.into_iter().filter(|call| call.state == ToolCallState::Waiting);
+        let output = told(&answered);
+        let decided = |call| ToolCallRecord {
+            state: ToolCallState::Completed,
+            output: Some(output.clone()),
+            ..call
+        };
+        let opening = Opening::Answer { pending, answered, calls: waiting.map(decided).collect() };
         self.begin(user, RunThread::Existing(thread_id), opening, options, posting).await
+    }
+}
+
+/// The answers for the model whose call asked for them: JSON.
+fn told(answered: &ThreadItem) -> String {
+    match &answered.kind {
+        ItemKind::StructuredInput(StructuredInputItem { inputs, .. }) => {
+            let told = inputs.iter().map(|question| match &question.answer {
+                Some(answer) if !answer.skipped => {
+                    json!({ "question": question.question, "answer": answer.values })
+                }
+                _ => json!({ "question": question.question, "skipped": true }),
+            });
+            json!({ "answers": told.collect::<Vec<_>>() }).to_string()
+        }
+        _ => String::new(),
     }
 }
 

@@ -24,6 +24,9 @@ pub struct ConfigFile {
     /// `[[composer_tools]]`: tools that users may choose for a message.
     #[serde(default)]
     pub composer_tools: Vec<ComposerToolFile>,
+    /// `[tools]`: the gateway's own.
+    #[serde(default)]
+    pub tools: ToolsFile,
     /// `[mcp]`: tools of other servers.
     #[serde(default)]
     pub mcp: McpFile,
@@ -158,6 +161,15 @@ pub enum AgentKind {
     Remote,
 }
 
+/// `[tools]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolsFile {
+    /// Whether the model may ask the user by a form.
+    #[serde(default)]
+    pub ask_user: bool,
+}
+
 /// `[mcp]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,9 +202,12 @@ pub struct McpServerFile {
     pub allowed_tools: Option<Vec<String>>,
     /// How long a call may take, in seconds.
     pub timeout_s: Option<u64>,
-    /// Whether the user is asked before a call.
+    /// Whether the user is asked before a call, unless the tool only reads.
     #[serde(default)]
     pub confirm: bool,
+    /// Whether its results may show widgets and the like, and act in the page.
+    #[serde(default)]
+    pub show: bool,
 }
 
 /// A text that may hold a secret and is therefore never printed.

@@ -61,6 +61,7 @@ impl Entry<'_, '_> {
             allowed_tools: allowed_tools.unwrap_or_default(),
             timeout: Duration::from_secs(timeout_s),
             confirm: server.confirm,
+            show: server.show,
             ..ServerSettings::new(server.name.clone(), transport?)
         })
     }
@@ -142,6 +143,7 @@ mod tests {
             allowed_tools = ["search", "read_*"]
             timeout_s = 5
             confirm = true
+            show = true
 
             [[mcp.servers]]
             name = "time"
@@ -159,7 +161,8 @@ mod tests {
         let http = TransportSettings::Http { url, headers: vec![bearer, user] };
         assert_eq!(servers[0].transport, http);
         assert_eq!(servers[0].timeout, Duration::from_secs(5));
-        assert!(servers[0].confirm);
+        assert!(servers[0].confirm && servers[0].show);
+        assert!(!servers[1].confirm && !servers[1].show);
         let TransportSettings::Process { command, args, env } = &servers[1].transport else {
             panic!("no process");
         };

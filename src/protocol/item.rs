@@ -225,6 +225,16 @@ pub struct StructuredInputItem {
     pub inputs: Vec<StructuredInput>,
 }
 
+impl StructuredInputItem {
+    /// Gives up waiting for answers.
+    pub fn skip(&mut self) {
+        self.status = StructuredInputStatus::Skipped;
+        for question in &mut self.inputs {
+            question.answer = Some(StructuredAnswer { values: Vec::new(), skipped: true });
+        }
+    }
+}
+
 /// Whether the user has answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

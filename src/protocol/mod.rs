@@ -12,10 +12,12 @@
 //! | [`request`] | what a ChatKit page posts |
 //! | [`event`] | what a stream answers: events and item updates |
 //! | [`thread`], [`item`], [`annotation`], [`workflow`], [`attachment`] | the objects in them |
+//! | [`confirmation`] | the widget that asks whether a tool may be called |
 //! | [`page`], [`id`], [`time`] | paging, identifiers, timestamps |
 
 pub mod annotation;
 pub mod attachment;
+pub mod confirmation;
 pub mod event;
 pub mod id;
 pub mod item;

@@ -421,6 +421,11 @@ impl Runs {
         self.inner.limits.on_disconnect == OnDisconnect::CANCEL
     }
 
+    /// How long a run may take, and a question of one about a call may stand.
+    pub(crate) fn run_timeout(&self) -> Duration {
+        self.inner.limits.run_timeout
+    }
+
     /// Whether new runs are refused.
     pub fn is_closing(&self) -> bool {
         self.inner.closing.is_cancelled()

@@ -4,7 +4,7 @@
 use crate::{
     agent::{Agent, AgentStream, Turn, WidgetAction},
     protocol::{ItemId, ItemKind, ThreadEvent, ThreadItem},
-    store::record::{ExpectedItem, NewRun, RunThread},
+    store::record::{ExpectedItem, NewRun, RunThread, ToolCallRecord},
 };
 
 use super::log::RunLog;
@@ -25,12 +25,14 @@ pub enum Opening {
         /// Older calls that wait in vain.
         stale: Vec<ItemId>,
     },
-    /// The user has answered questions.
-    StructuredInput {
-        /// The questions as they were.
+    /// The user has answered what an item asked.
+    Answer {
+        /// The item as it was.
         pending: ThreadItem,
-        /// With their answers.
+        /// With the answer.
         answered: ThreadItem,
+        /// The calls of tools that waited for it, as they are from now on.
+        calls: Vec<ToolCallRecord>,
     },
     /// Something was done with a widget, or by the page.
     Action(WidgetAction),
@@ -44,7 +46,7 @@ impl Opening {
         match self {
             Self::Message(item) | Self::Retry(item) => Some(item),
             Self::ClientToolOutput { completed, .. } => Some(completed),
-            Self::StructuredInput { answered, .. } => Some(answered),
+            Self::Answer { answered, .. } => Some(answered),
             Self::Action(_) | Self::Resume(_) => None,
         }
     }
@@ -69,9 +71,10 @@ impl Opening {
                 run.items.push(completed.clone());
                 run.delete_items.clone_from(stale);
             }
-            Self::StructuredInput { pending, answered } => {
+            Self::Answer { pending, answered, calls } => {
                 run.expected = Some(ExpectedItem { item: pending.clone(), is_newest: false });
                 run.items.push(answered.clone());
+                run.decided_calls.clone_from(calls);
             }
             Self::Action(_) | Self::Resume(_) => {}
         }
@@ -86,7 +89,7 @@ impl Opening {
 
     /// What stands behind them: the first that happens in the turn.
     pub(super) fn announce_in_turn(&self, log: &RunLog) {
-        if let Self::StructuredInput { answered, .. } = self {
+        if let Self::Answer { answered, .. } = self {
             log.append(&ThreadEvent::ItemReplaced { item: Box::new(answered.clone()) });
         }
     }

@@ -239,6 +239,11 @@ pub(super) fn tool_call(row: &impl Columns) -> Result<ToolCallRecord> {
     })
 }
 
+/// Which item shows a tool call, from `item_id` of `tool_call`.
+pub(super) fn shown_in(row: &impl Columns) -> Result<ItemId> {
+    Reader { row, table: "tool_call" }.id("item_id")
+}
+
 /// What an idempotency key was used for.
 pub(super) struct UsedKey {
     pub(super) fingerprint: Vec<u8>,

@@ -8,7 +8,10 @@ use uuid::Uuid;
 use super::record::{
     ItemRecord, ItemStatus, ItemWrite, RunEnd, RunStatus, TaskFilter, ThreadPatch,
 };
-use crate::protocol::{Attachment, ItemId, ItemKind, Order, ThreadId, ThreadItem, Timestamp};
+use crate::protocol::{
+    Attachment, ItemId, ItemKind, Order, ThreadId, ThreadItem, Timestamp,
+    confirmation::{self, Settled},
+};
 
 /// Text as both databases can hold it. PostgreSQL has no U+0000, which models and tools are free
 /// to write: U+FFFD takes its place.
@@ -200,14 +203,18 @@ pub(super) fn written_items(
     last_of_each_id(kept.map(|write| MessageRow::new(thread, &write.item, write.status, Some(run))))
 }
 
-/// The rows of client tool calls that nobody will answer any more.
-pub(super) fn abandoned_calls(calls: Vec<ItemRecord>) -> Vec<MessageRow> {
-    let abandoned = calls.into_iter().filter_map(|mut record| {
-        let ItemKind::ClientToolCall(call) = &mut record.item.kind else { return None };
-        call.abandon();
+/// The rows of items that ask the page or the user something, and that nobody will answer any more.
+pub(super) fn given_up(asking: Vec<ItemRecord>) -> Vec<MessageRow> {
+    let given_up = asking.into_iter().filter_map(|mut record| {
+        match &mut record.item.kind {
+            ItemKind::ClientToolCall(call) => call.abandon(),
+            ItemKind::StructuredInput(questions) => questions.skip(),
+            ItemKind::Widget(widget) => confirmation::settle(widget, Settled::GivenUp),
+            _ => return None,
+        }
         Some(MessageRow::new(record.item.thread_id, &record.item, record.status, None))
     });
-    abandoned.collect()
+    given_up.collect()
 }
 
 /// An attachment as clients see it, less its thread, which has a column.

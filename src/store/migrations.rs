@@ -31,12 +31,13 @@ macro_rules! steps_of {
             5 "attachments",
             6 "resume_point",
             7 "supersede",
+            8 "waiting_calls",
         )
     };
 }
 
 /// The number of the last step: a database at it, or above, is served.
-pub(super) const LATEST: i64 = 7;
+pub(super) const LATEST: i64 = 8;
 
 /// The steps for SQLite.
 pub(super) fn sqlite() -> Migrator {

@@ -39,7 +39,7 @@ use crate::protocol::{
 use record::{
     AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
     NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch, TaskRecord,
-    ThreadPatch, ThreadRecord, WriteOutcome,
+    ThreadPatch, ThreadRecord, ToolCallRecord, WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -156,6 +156,14 @@ pub trait Store: Send + Sync + 'static {
     /// The newest `limit` items of a thread, oldest first, hidden ones included, with the server's
     /// tool calls that belong to them.
     async fn load_history(&self, thread_id: ThreadId, limit: usize) -> Result<History>;
+
+    /// The calls of the server's tools that an item of one of the user's threads shows.
+    async fn list_item_calls(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+    ) -> Result<Vec<ToolCallRecord>>;
 
     /// Keeps a thumb up or down for each of the items. `false`, and nothing kept, when the thread
     /// is not the user's or one of the items is not in it.

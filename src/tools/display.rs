@@ -4,8 +4,9 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::protocol::{
-    ItemId, ItemKind, Task, ThreadEvent, ThreadId, ThreadItem, Timestamp, Workflow,
-    item::WidgetItem, workflow::WorkflowSummary,
+    ItemId, ItemKind, Source, Task, ThreadEvent, ThreadId, ThreadItem, Timestamp, Workflow,
+    item::{StructuredInput, WidgetItem},
+    workflow::WorkflowSummary,
 };
 
 /// How many things may wait until the run takes them. It takes them as fast as it can store items;
@@ -30,6 +31,20 @@ pub enum Shown {
     /// Any event. An item ends the workflow that is open, unless it is a client tool call or
     /// hidden.
     Event(Box<ThreadEvent>),
+    /// A widget that is whole.
+    Widget {
+        /// The widget.
+        widget: WidgetItem,
+        /// Whether it takes the place of the one whose action the call is for.
+        replaces_sender: bool,
+    },
+    /// Sources of what the assistant says next: they become citations of its next message.
+    Sources(Vec<Source>),
+    /// Questions to the user. The run ends with them, when all calls under way have ended; the
+    /// answers begin another.
+    Ask(Vec<StructuredInput>),
+    /// The model is to answer. Without it nobody says anything behind the action of a widget.
+    Respond,
     /// A workflow begins, and ends the one that is open. A custom one without tasks is seen once
     /// it has its first; tasks that it begins with stay as they are.
     StartWorkflow(Workflow),

@@ -9,6 +9,7 @@
 //! | [`registry`] | the tools there are, and the bounded call |
 //! | [`display`] | what a tool shows in the thread while it runs |
 //! | [`arguments`] | a tool's arguments as a struct: schema and parsing |
+//! | [`ask_user`] | the tool by which the model asks the user |
 //! | [`tasks`] | the tools of the caller's task list |
 //! | [`task_rules`] | what a task may be, for the tools and the HTTP routes alike |
 //! | [`task_store`] | the part of the store that the task tools use |
@@ -17,6 +18,7 @@
 //! | [`mcp_client`] | the tools of other MCP servers, for our agent |
 
 pub mod arguments;
+pub mod ask_user;
 pub mod display;
 pub mod mcp_client;
 pub mod mcp_resources;
@@ -33,10 +35,14 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::UserId;
+use crate::protocol::{UserId, item::StructuredInput};
 
 pub use display::{Display, Shown, ShownTask};
 pub use registry::{RegistryError, ToolRegistry};
+
+/// What the type of a widget's action begins with that goes to a tool: the tool's name comes behind
+/// it, the payload is the arguments.
+pub const TOOL_ACTION: &str = "tool:";
 
 /// Tools that come and go: the newest registry of them. Taking it costs a pointer.
 pub type LiveTools = watch::Receiver<ToolRegistry>;
@@ -52,11 +58,37 @@ pub trait Tool: Send + Sync + 'static {
         None
     }
 
+    /// What the user is asked before a call with these arguments. Our own agent asks; `/mcp` does
+    /// not, since its clients ask their users themselves.
+    fn asks(&self, arguments: &Map<String, Value>) -> Option<Asks> {
+        let _ = arguments;
+        None
+    }
+
+    /// Whether actions of widgets may go to it: then whoever is shown such a widget can call it.
+    fn takes_actions(&self) -> bool {
+        false
+    }
+
+    /// The tool server that it is of, by its name; none for a tool of this process.
+    fn server(&self) -> Option<&str> {
+        None
+    }
+
     /// Runs it for a user. A failure is an output too: the model is told and can mend it.
     ///
     /// The future is dropped when the time is up or the run is cancelled: what must happen whole
     /// has to survive that.
     async fn call(&self, context: &ToolContext, arguments: Map<String, Value>) -> ToolOutput;
+}
+
+/// What the user is asked before a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asks {
+    /// Whether it may be made.
+    Consent,
+    /// Questions. The answers are what the call gives: the tool itself is not called.
+    Questions(Vec<StructuredInput>),
 }
 
 /// What a tool is.

@@ -172,7 +172,7 @@ pub(crate) fn is_valid_name(name: &str) -> bool {
 }
 
 /// The arguments of a call, or what to tell the model about them.
-fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
+pub(crate) fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
     if text.trim().is_empty() {
         return Ok(Map::new());
     }

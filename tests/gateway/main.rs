@@ -10,11 +10,13 @@
 mod support;
 
 mod adoption;
+mod ask_user;
 mod bad_input;
 mod cancel;
 mod chatkit;
 mod client_tools;
 mod composer;
+mod confirmation;
 mod connections;
 mod disconnect;
 mod hosted_tools;
@@ -42,6 +44,7 @@ mod tool_display;
 #[path = "../tools/tool_server.rs"]
 mod tool_server;
 mod tool_servers;
+mod tool_shows;
 mod tools;
 mod under_way;
 mod upstream_failure;

@@ -1,11 +1,15 @@
-//! Remote agents and the official SDK.
+//! Remote agents and the official SDK; and what it makes of a thread in which much is asked.
 
 use chatkit_gateway::demo::scripted_model::Step;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
+    ask_user::forms,
+    confirmation::{RUN, press, widgets},
     remote_agent::{a_message_and_an_action, example, gateway, path},
-    support::{TestServer, answer_text, events::done_text},
+    support::{EventStream, Received, TestServer, answer_text, events::done_text},
+    tool_server::{Era, ToolServer},
 };
 
 #[tokio::test]
@@ -53,4 +57,102 @@ async fn an_existing_chatkit_python_server_answers_behind_the_gateway() {
     assert!(input.contains("tea or coffee?"), "{input}");
     server.stop().await;
     model.stop().await;
+}
+
+/// A confirmation, a widget with an action, a tool of the page and a question to the user in one
+/// thread: all that is sent and kept is what the SDK's types say.
+#[tokio::test]
+#[ignore = "needs TEST_SDK_PYTHON"]
+async fn a_thread_with_all_kinds_of_questions_is_read_by_the_sdks_types() {
+    let tools = ToolServer::start(Era::Modern, &["show", "book"]).await;
+    let url = &tools.url;
+    let file = format!(
+        "[tools]\nask_user = true\n
+        [[client_tools]]\nname = \"get_selection\"\ndescription = \"The selection.\"\n
+        [[mcp.servers]]\nname = \"srv\"\nurl = \"{url}\"\nconfirm = true\nshow = true\n"
+    );
+    let server = TestServer::start_with_tool_servers(&[("gateway.toml", &file)]).await;
+    let alice = server.alice();
+    let mut said = Vec::new();
+    let book = json!({ "type": "tool:book", "payload": { "table": 7 } });
+    let button = json!({ "type": "Button", "label": "Book", "onClickAction": book });
+    let show = json!({ "show": {
+        "widget": { "type": "Card", "children": [button] },
+        "notice": { "level": "info", "message": "Almost full" },
+        "sources": [{ "type": "url", "title": "Menu", "url": "https://a.example/" }],
+    } });
+    let questions =
+        json!([{ "question": "When?", "options": ["noon", "night"] }, { "question": "Why?" }]);
+
+    // The model wants to show something, which the user allows, then asks the page, then the user.
+    server.model.will_play([Step::call("srv__show", &show)]);
+    server.model.will_play([Step::call("get_selection", &json!({}))]);
+    server.model.will_play([Step::call("ask_user", &json!({ "questions": questions }))]);
+    let mut stream = alice.say("book a table").await;
+    let asked = widgets(&keep(&mut stream, &mut said).await).remove(0);
+    let mut stream = press(&alice, &asked, RUN).await;
+    let shown = widgets(&keep(&mut stream, &mut said).await).remove(0);
+    let thread = asked.thread_id;
+    let body = json!({ "thread_id": thread, "result": { "text": "table 7" } });
+    let mut stream = alice.chatkit_stream("threads.add_client_tool_output", &body).await;
+    let form = forms(&keep(&mut stream, &mut said).await).remove(0);
+    let input = json!({ "answers": { "question_1": { "values": ["noon"] } } });
+    let body = json!({ "thread_id": thread, "item_id": form.id, "input": input });
+    let mut stream = alice.chatkit_stream("threads.add_structured_input", &body).await;
+    let events = keep(&mut stream, &mut said).await;
+    assert_eq!(done_text(&events).unwrap(), "Hello there.");
+    // Later the user presses the button that was shown, and is asked about that, too.
+    let action = json!({ "type": "tool:srv__book", "payload": { "table": 7 } });
+    let body = json!({ "thread_id": thread, "item_id": shown.id, "action": action });
+    let mut stream = alice.chatkit_stream("threads.custom_action", &body).await;
+    let asked = widgets(&keep(&mut stream, &mut said).await).remove(0);
+    keep(&mut press(&alice, &asked, RUN).await, &mut said).await;
+
+    let params = json!({ "thread_id": thread, "order": "asc", "limit": 100 });
+    let body = json!({ "type": "items.list", "params": params });
+    let kept = alice.request(reqwest::Method::POST, "/chatkit").json(&body).send().await.unwrap();
+    said.push(("page_of_items", kept.text().await.unwrap()));
+    assert_eq!(tools.came("tools/call").len(), 2);
+    let seen = read_by_sdk(&said).await;
+    for class in [
+        "WidgetItem",
+        "ClientToolCallItem",
+        "StructuredInputItem",
+        "AssistantMessageItem",
+        "ThreadItemReplacedEvent",
+        "NoticeEvent",
+        "Annotation",
+    ] {
+        assert!(seen[class].as_u64() > Some(0), "{class}: {seen}");
+    }
+    server.stop().await;
+}
+
+/// The rest of a stream; its events are kept as they were sent.
+async fn keep(stream: &mut EventStream, said: &mut Vec<(&'static str, String)>) -> Vec<Received> {
+    let events = stream.rest().await;
+    let raw = std::str::from_utf8(&stream.raw).unwrap();
+    let sent = raw.lines().filter_map(|line| line.strip_prefix("data: "));
+    said.extend(sent.map(|event| ("event", event.to_owned())));
+    events
+}
+
+/// Lets the SDK read it; answers how often each class was in it.
+async fn read_by_sdk(said: &[(&str, String)]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sent");
+    let lines = said.iter().map(|(kind, json)| {
+        format!("{}\n", json!({ "from": "the thread", "kind": kind, "json": json }))
+    });
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let read = Command::new(std::env::var("TEST_SDK_PYTHON").unwrap())
+        .arg(format!("{}/tests/conformance/sdk/parse.py", env!("CARGO_MANIFEST_DIR")))
+        .stdin(std::fs::File::open(&path).unwrap())
+        .output()
+        .await
+        .unwrap();
+    let report: Value = serde_json::from_slice(&read.stdout).unwrap();
+    assert_eq!(report["problems"], json!([]));
+    assert_eq!(report["parsed"], said.len());
+    report["seen"].clone()
 }

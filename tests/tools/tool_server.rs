@@ -234,6 +234,12 @@ fn call(shared: &Arc<Shared>, id: &Value, params: &Value) -> Response {
                 { "type": "image", "mimeType": "image/png", "data": "aGk=" },
             ] }),
         ),
+        // What it shows is what it is called with.
+        "show" => {
+            let mut shown = text("shown");
+            shown["_meta"] = json!({ "chatkit": params["arguments"]["show"] });
+            result(id, &shown)
+        }
         // One chunk of 1 MiB behind the other: nobody holds the whole.
         "flood" => flood("application/json", id, ""),
         "flood_events" => flood("text/event-stream", id, "data: "),

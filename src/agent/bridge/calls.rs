@@ -67,6 +67,12 @@ impl Bridge {
                 }
                 out.push(*event);
             }
+            Shown::Widget { widget, replaces_sender } => {
+                self.show_widget(widget, replaces_sender, out);
+            }
+            Shown::Sources(sources) => self.for_later.cite(sources),
+            Shown::Ask(questions) => self.for_later.ask(questions),
+            Shown::Respond => self.for_later.respond(),
             Shown::StartWorkflow(workflow) => self.start_workflow(workflow, out),
             Shown::AddTask { name, task } => self.show_task(name, task, out),
             Shown::UpdateTask { name, task } => self.update_task(name, task, out),
@@ -115,12 +121,13 @@ impl Bridge {
     ) -> ThreadItem {
         let status = ClientToolStatus::Pending;
         let call = ClientToolCall { status, call_id, name, arguments, output: None };
-        ThreadItem {
-            id: self.ids.next(),
-            thread_id: self.thread_id,
-            created_at: (self.clock)(),
-            kind: ItemKind::ClientToolCall(call),
-        }
+        self.new_item(ItemKind::ClientToolCall(call))
+    }
+
+    /// A further item of the run, made now.
+    pub fn new_item(&mut self, kind: ItemKind) -> ThreadItem {
+        let created_at = (self.clock)();
+        ThreadItem { id: self.ids.next(), thread_id: self.thread_id, created_at, kind }
     }
 }
 

@@ -115,14 +115,15 @@ impl Bridge {
         out: &mut Vec<ThreadEvent>,
     ) {
         self.message(index, out);
-        let Some(message) = self.messages.remove(&index) else { return };
-        let content = parts
+        let mut content: Vec<AssistantContent> = parts
             .into_iter()
             .map(|part| AssistantContent {
                 annotations: part.annotations,
                 ..AssistantContent::text(part.text)
             })
             .collect();
+        self.cite_sources(index, &mut content, out);
+        let Some(message) = self.messages.remove(&index) else { return };
         let item = self.message_item(&message, AssistantMessage { content });
         self.done = Some(ThreadEvent::ItemDone { item });
     }

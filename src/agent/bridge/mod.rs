@@ -9,10 +9,12 @@
 //! | `messages` | text, citations, refusals |
 //! | `workflow` | thoughts and tasks, and the workflow that an earlier run left open |
 //! | `calls` | calls of the gateway's tools, what they show, calls of the page's tools |
+//! | `for_later` | what tools show that has its place behind them |
 //! | `hosted` | calls of tools that the provider runs itself |
 //! | `images` | images that the model draws |
 
 mod calls;
+mod for_later;
 pub(super) mod hosted;
 mod ids;
 mod images;
@@ -28,7 +30,7 @@ use crate::{
 
 pub use self::ids::ItemIds;
 pub(super) use self::workflow::OpenWorkflow;
-use self::{images::OpenImage, messages::OpenMessage};
+use self::{for_later::ForLater, images::OpenImage, messages::OpenMessage};
 
 /// The state of one run.
 pub struct Bridge {
@@ -52,6 +54,8 @@ pub struct Bridge {
     calls_shown_in: Option<ItemId>,
     /// That workflow, if it was ended before them.
     ended: Option<OpenWorkflow>,
+    /// What tools have shown for later.
+    for_later: ForLater,
 }
 
 impl Bridge {
@@ -70,6 +74,7 @@ impl Bridge {
             workflow: None,
             calls_shown_in: None,
             ended: None,
+            for_later: ForLater::default(),
         }
     }
 

@@ -2,13 +2,16 @@
 
 use crate::{
     protocol::ItemId,
-    store::record::{History, ItemRecord, ToolCallRecord},
+    store::record::{History, ItemRecord, ToolCallRecord, ToolCallState},
     upstream::InputItem,
 };
 
 /// What the model is told of a tool call of which nobody knows whether it acted.
-pub(in crate::agent) const UNKNOWN_OUTCOME: &str =
+const UNKNOWN_OUTCOME: &str =
     "Error: the outcome of this call is unknown, because the server stopped while it ran.";
+
+/// What the model is told of a call about which the user is being asked.
+const NOT_DECIDED: &str = "This call has not been made: the user has not decided about it yet.";
 
 /// The calls of a history, each in its place: behind the item that shows them.
 ///
@@ -56,7 +59,15 @@ fn add_turns(calls: &[&ToolCallRecord], input: &mut Vec<InputItem>) {
         }));
         input.extend(turn.iter().map(|call| InputItem::FunctionCallOutput {
             call_id: call.call_id.clone(),
-            output: call.output.clone().unwrap_or_else(|| UNKNOWN_OUTCOME.to_owned()),
+            output: output(call),
         }));
     }
+}
+
+/// What a call gave, for the model.
+pub(in crate::agent) fn output(call: &ToolCallRecord) -> String {
+    call.output.clone().unwrap_or_else(|| match call.state {
+        ToolCallState::Waiting => NOT_DECIDED.to_owned(),
+        _ => UNKNOWN_OUTCOME.to_owned(),
+    })
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 use self::calls::Calls;
-pub(super) use self::{budget::newest_within, calls::UNKNOWN_OUTCOME};
+pub(super) use self::{budget::newest_within, calls::output};
 
 /// The history as the model is to see it.
 pub fn model_input(history: &History) -> Vec<InputItem> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use super::{PostgresStore, attachments, item_writes, items, threads};
+use super::{PostgresStore, attachments, item_writes, items, threads, waiting_calls};
 use crate::{
     protocol::{RunId, ThreadId, UserId},
     store::{
@@ -43,6 +43,9 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
     {
         return Ok(Begun::Changed);
     }
+    if !waiting_calls::decide(connection, &run.decided_calls).await? {
+        return Ok(Begun::Changed);
+    }
     if !attachments::bind(connection, &run.user_id, thread_id, &run.attachments).await? {
         return Ok(Begun::NotFound);
     }
@@ -55,8 +58,9 @@ async fn begin(connection: &mut PgConnection, run: NewRun) -> Result<Begun> {
     let removed: Vec<_> = run.delete_items.iter().map(|id| (thread_id, *id)).collect();
     item_writes::remove(connection, &removed, &times).await?;
     if run.abandon_calls {
-        let calls = items::pending_calls(connection, thread_id).await?;
-        let rows = encode::abandoned_calls(calls);
+        let mut asking = items::pending_calls(connection, thread_id).await?;
+        asking.extend(waiting_calls::give_up(connection, thread_id).await?);
+        let rows = encode::given_up(asking);
         item_writes::put(connection, rows, &times).await?;
     }
     let rows = encode::complete_items(thread_id, &run.items, Some(run.id.as_uuid()));

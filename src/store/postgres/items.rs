@@ -165,6 +165,18 @@ async fn list_tool_calls(
     rows.iter().map(decode::tool_call).collect()
 }
 
+pub(super) async fn list_item_calls(
+    store: &PostgresStore,
+    user: &UserId,
+    thread_id: ThreadId,
+    item_id: ItemId,
+) -> Result<Vec<ToolCallRecord>> {
+    match find(store, user, thread_id, item_id).await? {
+        Some(item) => list_tool_calls(store, &[item]).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Whether an item is as it was read, and newest if it was to be.
 pub(super) async fn is_unchanged(
     connection: &mut PgConnection,
@@ -192,6 +204,24 @@ pub(super) async fn is_unchanged(
     .await?;
     let found = row.as_ref().map(decode::item).transpose()?;
     Ok(found.is_some_and(|found| found.item == expected.item))
+}
+
+/// Some items of a thread.
+pub(super) async fn find_some(
+    connection: &mut PgConnection,
+    thread_id: ThreadId,
+    items: Vec<ItemId>,
+) -> Result<Vec<ItemRecord>> {
+    let rows = sqlx::query(concat!(
+        select_items!(),
+        "WHERE m.conversation_id = $1
+            AND m.id = ANY ($2)"
+    ))
+    .bind(thread_id.as_uuid())
+    .bind(items.into_iter().map(ItemId::as_uuid).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(decode::item).collect()
 }
 
 /// The client tool calls of a thread that wait for their answers.

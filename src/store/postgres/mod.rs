@@ -22,6 +22,7 @@ mod tasks;
 mod threads;
 mod transaction;
 mod upkeep;
+mod waiting_calls;
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use super::{
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
         NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
-        TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+        TaskRecord, ThreadPatch, ThreadRecord, ToolCallRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -156,6 +157,15 @@ impl Store for PostgresStore {
         now: Timestamp,
     ) -> Result<bool> {
         feedback::insert(self, user, thread_id, items, kind, now).await
+    }
+
+    async fn list_item_calls(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+    ) -> Result<Vec<ToolCallRecord>> {
+        items::list_item_calls(self, user, thread_id, item_id).await
     }
 
     async fn begin_run(&self, run: NewRun) -> Result<Begun> {

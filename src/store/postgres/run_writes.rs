@@ -212,11 +212,10 @@ async fn put_tool_calls(connection: &mut PgConnection, held: &[&RunWrite]) -> Re
     // Keyed, because a write may hold a call twice, begun and ended: the later one counts.
     let calls: BTreeMap<(Uuid, u32), &ToolCallRecord> = held
         .iter()
-        .flat_map(|write| write.tool_calls.iter().map(|call| (write.run_id.as_uuid(), call)))
-        .map(|(run_id, call)| ((run_id, call.position), call))
+        .flat_map(|write| &write.tool_calls)
+        .map(|call| ((call.run_id.as_uuid(), call.position), call))
         .collect();
-    let calls: Vec<(Uuid, &ToolCallRecord)> =
-        calls.into_iter().map(|((run_id, _), call)| (run_id, call)).collect();
+    let calls: Vec<&ToolCallRecord> = calls.into_values().collect();
     if calls.is_empty() {
         return Ok(());
     }
@@ -247,15 +246,15 @@ async fn put_tool_calls(connection: &mut PgConnection, held: &[&RunWrite]) -> Re
             state = excluded.state,
             output = excluded.output",
     )
-    .bind(call_column(&calls, |run_id, _| run_id))
-    .bind(call_column(&calls, |_, call| i64::from(call.position)))
-    .bind(call_column(&calls, |_, call| i64::from(call.turn)))
-    .bind(call_column(&calls, |_, call| call.item_id.as_uuid()))
-    .bind(call_column(&calls, |_, call| encode::text(call.call_id.as_str())))
-    .bind(call_column(&calls, |_, call| encode::text(call.name.as_str())))
-    .bind(call_column(&calls, |_, call| encode::text(call.arguments.as_str())))
-    .bind(call_column(&calls, |_, call| call.state.as_str()))
-    .bind(call_column(&calls, |_, call| encode::optional_text(call.output.clone())))
+    .bind(call_column(&calls, |call| call.run_id.as_uuid()))
+    .bind(call_column(&calls, |call| i64::from(call.position)))
+    .bind(call_column(&calls, |call| i64::from(call.turn)))
+    .bind(call_column(&calls, |call| call.item_id.as_uuid()))
+    .bind(call_column(&calls, |call| encode::text(call.call_id.as_str())))
+    .bind(call_column(&calls, |call| encode::text(call.name.as_str())))
+    .bind(call_column(&calls, |call| encode::text(call.arguments.as_str())))
+    .bind(call_column(&calls, |call| call.state.as_str()))
+    .bind(call_column(&calls, |call| encode::optional_text(call.output.clone())))
     .execute(connection)
     .await?;
     Ok(())
@@ -267,9 +266,6 @@ fn column<T>(writes: &[Placed<'_>], value: impl Fn(&RunWrite) -> T) -> Vec<T> {
 }
 
 /// One column of many tool calls, for `unnest`.
-fn call_column<T>(
-    calls: &[(Uuid, &ToolCallRecord)],
-    value: impl Fn(Uuid, &ToolCallRecord) -> T,
-) -> Vec<T> {
-    calls.iter().map(|(run_id, call)| value(*run_id, call)).collect()
+fn call_column<T>(calls: &[&ToolCallRecord], value: impl Fn(&ToolCallRecord) -> T) -> Vec<T> {
+    calls.iter().map(|call| value(call)).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::{AttachmentId, ItemId, RunId, ThreadId, ThreadItem, Timestamp, UserId};
 
-use super::{Lease, NewThread, ThreadRecord};
+use super::{Lease, NewThread, ThreadRecord, ToolCallRecord};
 
 /// The thread that a run is to answer in.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +53,11 @@ pub struct NewRun {
     pub delete_items: Vec<ItemId>,
     /// What must still be in the thread as it was read; the run is refused otherwise.
     pub expected: Option<ExpectedItem>,
-    /// Whether client tool calls that wait for an answer are given up, since the user went on.
+    /// Whether calls that wait for the page or the user are given up, since the user went on.
     pub abandon_calls: bool,
+    /// Calls that waited for the user, as they are from now on: the run is refused when one of them
+    /// waits no more. So of two answers to one question one counts.
+    pub decided_calls: Vec<ToolCallRecord>,
     /// The user's attachments to bind to the thread; the run is refused when one of them is not
     /// there or in another thread.
     pub attachments: Vec<AttachmentId>,
@@ -78,6 +81,7 @@ impl NewRun {
             delete_items: Vec::new(),
             expected: None,
             abandon_calls: false,
+            decided_calls: Vec::new(),
             attachments: Vec::new(),
             idempotency: None,
             lease,
@@ -108,6 +112,6 @@ pub enum Begun {
     KeyReused,
     /// The thread, the item to delete after, or an attachment is not the user's.
     NotFound,
-    /// The expected item is another now, or gone.
+    /// The expected item is another now, or gone; or a call that was decided waits no more.
     Changed,
 }

@@ -62,7 +62,13 @@ pub struct ItemRecord {
 impl ItemRecord {
     /// Whether calls of tools may stand in the history behind it: see [`ToolCallRecord::item_id`].
     pub fn shows_tool_calls(&self) -> bool {
-        matches!(self.item.kind, ItemKind::Workflow { .. } | ItemKind::ClientToolCall(_))
+        matches!(
+            self.item.kind,
+            ItemKind::Workflow { .. }
+                | ItemKind::ClientToolCall(_)
+                | ItemKind::Widget(_)
+                | ItemKind::StructuredInput(_)
+        )
     }
 }
 

@@ -19,4 +19,4 @@ pub use run::{
 pub use session::SessionRecord;
 pub use task::{NewTask, TaskFilter, TaskPatch, TaskRecord};
 pub use thread::{NewThread, ThreadPatch, ThreadRecord};
-pub use tool_call::{ToolCallRecord, ToolCallState};
+pub use tool_call::{GIVEN_UP, ToolCallRecord, ToolCallState};

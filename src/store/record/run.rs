@@ -173,7 +173,8 @@ pub struct RunWrite {
     pub items: Vec<ItemWrite>,
     /// Items that went.
     pub removed: Vec<ItemId>,
-    /// Tool calls that began or ended.
+    /// Tool calls that began or ended: of the run, or of an earlier one in its thread that asked the
+    /// user about them.
     pub tool_calls: Vec<ToolCallRecord>,
     /// What changed in the thread.
     pub thread: ThreadPatch,

@@ -163,6 +163,18 @@ async fn list_tool_calls(store: &SqliteStore, items: &[ItemRecord]) -> Result<Ve
     rows.iter().map(decode::tool_call).collect()
 }
 
+pub(super) async fn list_item_calls(
+    store: &SqliteStore,
+    user: &UserId,
+    thread_id: ThreadId,
+    item_id: ItemId,
+) -> Result<Vec<ToolCallRecord>> {
+    match find(store, user, thread_id, item_id).await? {
+        Some(item) => list_tool_calls(store, &[item]).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Whether an item is as it was read, and newest if it was to be.
 pub(super) async fn is_unchanged(
     connection: &mut SqliteConnection,
@@ -192,10 +204,23 @@ pub(super) async fn is_unchanged(
     Ok(found.is_some_and(|found| found.item == expected.item))
 }
 
+/// Some items, whosever they are.
+pub(super) async fn find_some(
+    connection: &mut SqliteConnection,
+    items: Vec<ItemId>,
+) -> Result<Vec<ItemRecord>> {
+    let rows =
+        sqlx::query(concat!(select_items!(), "WHERE m.id IN (SELECT value FROM json_each(?1))"))
+            .bind(key_list(items))
+            .fetch_all(connection)
+            .await?;
+    rows.iter().map(decode::item).collect()
+}
+
 /// The client tool calls of a thread that wait for their answers.
 pub(super) async fn pending_calls(
     connection: &mut SqliteConnection,
-    threads: Vec<ThreadId>,
+    threads: &[ThreadId],
 ) -> Result<Vec<ItemRecord>> {
     // Word for word the condition of the index that finds them.
     let rows = sqlx::query(concat!(
@@ -204,7 +229,7 @@ pub(super) async fn pending_calls(
             AND m.type = 'client_tool_call'
             AND m.item ->> 'status' = 'pending'"
     ))
-    .bind(key_list(threads))
+    .bind(key_list(threads.iter().copied()))
     .fetch_all(connection)
     .await?;
     rows.iter().map(decode::item).collect()

@@ -18,6 +18,7 @@ mod sessions;
 mod tasks;
 mod threads;
 mod upkeep;
+mod waiting_calls;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +33,7 @@ use super::{
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
         NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
-        TaskRecord, ThreadPatch, ThreadRecord, WriteOutcome,
+        TaskRecord, ThreadPatch, ThreadRecord, ToolCallRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -179,6 +180,15 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<bool> {
         feedback::insert(self, user, thread_id, items, kind, now).await
+    }
+
+    async fn list_item_calls(
+        &self,
+        user: &UserId,
+        thread_id: ThreadId,
+        item_id: ItemId,
+    ) -> Result<Vec<ToolCallRecord>> {
+        items::list_item_calls(self, user, thread_id, item_id).await
     }
 
     async fn begin_run(&self, run: NewRun) -> Result<Begun> {

@@ -12,13 +12,10 @@ use super::{
     given::{Span, Texts, given, text_at},
     item_writes, threads,
 };
-use crate::{
-    protocol::RunId,
-    store::{
-        Result, decode, encode,
-        group::{Placed, Slice, waves, write_group},
-        record::{RunWrite, ToolCallRecord, WriteOutcome},
-    },
+use crate::store::{
+    Result, decode, encode,
+    group::{Placed, Slice, waves, write_group},
+    record::{RunWrite, ToolCallRecord, WriteOutcome},
 };
 
 pub(super) async fn write(store: &SqliteStore, writes: Vec<RunWrite>) -> Result<Vec<WriteOutcome>> {
@@ -224,17 +221,13 @@ async fn write_items(connection: &mut SqliteConnection, held: &[&RunWrite]) -> R
 async fn put_tool_calls(connection: &mut SqliteConnection, held: &[&RunWrite]) -> Result<()> {
     for write in held {
         for call in &write.tool_calls {
-            put_tool_call(connection, write.run_id, call).await?;
+            put_tool_call(connection, call).await?;
         }
     }
     Ok(())
 }
 
-async fn put_tool_call(
-    connection: &mut SqliteConnection,
-    run_id: RunId,
-    call: &ToolCallRecord,
-) -> Result<()> {
+async fn put_tool_call(connection: &mut SqliteConnection, call: &ToolCallRecord) -> Result<()> {
     sqlx::query(
         "INSERT INTO tool_call (
             run_id, position, turn, item_id, call_id, name, arguments, state, output
@@ -249,7 +242,7 @@ async fn put_tool_call(
             state = excluded.state,
             output = excluded.output",
     )
-    .bind(run_id.key())
+    .bind(call.run_id.key())
     .bind(i64::from(call.position))
     .bind(i64::from(call.turn))
     .bind(call.item_id.key())

@@ -27,6 +27,7 @@
 //! | `tool` | a call |
 //! | `progress` | what a server says meanwhile |
 //! | `results` | what a call gives, as the model gets it |
+//! | `shown` | what it shows to the user |
 
 mod answer_lines;
 mod catalog;
@@ -39,6 +40,7 @@ mod process;
 mod progress;
 mod results;
 pub mod settings;
+mod shown;
 mod stderr;
 mod supervision;
 mod tool;

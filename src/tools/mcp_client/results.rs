@@ -5,7 +5,7 @@ use rmcp::model::{Annotations, CallToolResult, ContentBlock, Resource, ResourceC
 use crate::tools::{ToolImage, ToolOutput, registry::MAX_OUTPUT_BYTES};
 
 /// What the models' APIs take as images.
-const IMAGE_TYPES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
+pub(super) const IMAGE_TYPES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
 /// How many images of one call the model gets.
 const MAX_IMAGES: usize = 4;
 

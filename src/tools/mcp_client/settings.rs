@@ -37,8 +37,10 @@ pub struct ServerSettings {
     pub allowed_tools: AllowedTools,
     /// How long one call may take.
     pub timeout: Duration,
-    /// Whether the user is to be asked before a call.
+    /// Whether the user is asked before a call, unless the tool only reads.
     pub confirm: bool,
+    /// Whether its results may show something in the thread and act in the page.
+    pub show: bool,
 }
 
 impl ServerSettings {
@@ -53,6 +55,7 @@ impl ServerSettings {
             allowed_tools: AllowedTools::default(),
             timeout: Self::DEFAULT_TIMEOUT,
             confirm: false,
+            show: false,
         }
     }
 }

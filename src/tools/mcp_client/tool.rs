@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::tools::{Tool, ToolContext, ToolOutput, ToolSpec};
+use crate::tools::{Asks, Tool, ToolContext, ToolOutput, ToolSpec};
 
 use super::{
-    answer_lines::TOO_LONG, connection::Connection, failure, results, supervision::Server,
+    answer_lines::TOO_LONG, connection::Connection, failure, results, shown, supervision::Server,
 };
 
 /// How much of what a server says of a wrong call the model is told, in characters.
@@ -130,6 +130,19 @@ impl Tool for McpTool {
         &self.spec
     }
 
+    /// Whether it only reads is known by the server's own word.
+    fn asks(&self, _: &Map<String, Value>) -> Option<Asks> {
+        (self.server.settings.confirm && !self.spec.read_only).then_some(Asks::Consent)
+    }
+
+    fn takes_actions(&self) -> bool {
+        self.server.settings.show
+    }
+
+    fn server(&self) -> Option<&str> {
+        Some(&self.server.settings.name)
+    }
+
     fn timeout(&self) -> Option<Duration> {
         Some(self.server.settings.timeout + MARGIN)
     }
@@ -143,7 +156,12 @@ impl Tool for McpTool {
         };
         let limit = self.server.settings.timeout;
         match timeout(limit, self.ask(&connection, context, arguments)).await {
-            Ok(Ok(result)) => results::read(&result),
+            Ok(Ok(result)) => {
+                if self.server.settings.show {
+                    shown::show(&result, server, &self.spec.name, &context.display).await;
+                }
+                results::read(&result)
+            }
             Ok(Err(error)) => self.failed(&error),
             Err(_elapsed) => {
                 tracing::warn!(

@@ -71,9 +71,13 @@ impl Client {
     /// The same, asked again while the thread is busy: the server learns a moment later than the
     /// client that a reader has left.
     pub(crate) async fn chatkit_stream_once_free(&self, kind: &str, params: &Value) -> EventStream {
-        let body = json!({ "type": kind, "params": params });
+        self.stream_once_free("/chatkit", &json!({ "type": kind, "params": params })).await
+    }
+
+    /// A request that is answered by events, asked again while the thread is busy.
+    pub(crate) async fn stream_once_free(&self, path: &str, body: &Value) -> EventStream {
         loop {
-            let response = self.request(Method::POST, "/chatkit").json(&body).send().await.unwrap();
+            let response = self.request(Method::POST, path).json(body).send().await.unwrap();
             if response.status() != StatusCode::CONFLICT {
                 return EventStream::of(response).await;
             }

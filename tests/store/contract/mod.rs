@@ -14,6 +14,7 @@ pub(crate) mod tasks;
 pub(crate) mod text;
 pub(crate) mod threads;
 pub(crate) mod upkeep;
+pub(crate) mod waiting_calls;
 pub(crate) mod writes;
 
 /// Makes every case a test on a database that the function opens, with the attributes given.
@@ -100,6 +101,11 @@ macro_rules! store_contract {
             leases::no_more_runs_are_claimed_than_asked_for;
             leases::a_claim_that_comes_too_late_by_the_databases_clock_takes_nothing;
             leases::a_write_for_another_thread_than_the_runs_is_lost;
+            waiting_calls::a_call_that_waits_is_found_with_its_item_by_its_user;
+            waiting_calls::of_many_decisions_about_a_call_one_counts;
+            waiting_calls::a_call_that_waits_no_more_is_not_decided;
+            waiting_calls::the_run_that_decided_writes_what_the_call_gave;
+            waiting_calls::a_new_message_gives_up_the_calls_of_its_thread_that_wait;
             groups::a_group_answers_each_write_in_its_place;
             groups::one_bad_write_does_not_harm_the_others;
             groups::several_writes_of_one_run_are_made_in_order;

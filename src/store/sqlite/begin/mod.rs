@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
 
-use super::{SqliteStore, attachments, item_writes, items, threads, writer::Writer};
+use super::{SqliteStore, attachments, item_writes, items, threads, waiting_calls, writer::Writer};
 use crate::store::{
     Result,
     record::{Begun, NewRun},
@@ -29,6 +29,7 @@ pub(super) async fn begin_run(store: &SqliteStore, run: NewRun) -> Result<Begun>
 /// Whether a run changes nothing that is in its thread already, but for what its own items replace.
 fn only_adds(run: &NewRun) -> bool {
     run.expected.is_none()
+        && run.decided_calls.is_empty()
         && run.attachments.is_empty()
         && run.delete_after.is_none()
         && run.delete_items.is_empty()
@@ -54,6 +55,9 @@ async fn begin_one(connection: &mut SqliteConnection, run: &NewRun) -> Result<Be
     if let Some(expected) = &run.expected
         && !items::is_unchanged(connection, thread_id, expected).await?
     {
+        return Ok(Begun::Changed);
+    }
+    if !waiting_calls::decide(connection, &run.decided_calls).await? {
         return Ok(Begun::Changed);
     }
     let times = HashMap::from([(thread_id.as_uuid(), run.now)]);

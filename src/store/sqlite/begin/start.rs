@@ -11,7 +11,7 @@ use super::{
     super::{
         given::given,
         item_writes::{self, NewRow, NewRows, Placement, Times},
-        items,
+        items, waiting_calls,
     },
     admit::Admitted,
 };
@@ -59,10 +59,11 @@ async fn place_in_existing(
     let left: Vec<ThreadId> =
         runs.iter().filter(|run| run.abandon_calls).map(|run| run.thread.id()).collect();
     if !left.is_empty() {
-        let calls = items::pending_calls(connection, left).await?;
+        let mut asking = items::pending_calls(connection, &left).await?;
+        asking.extend(waiting_calls::give_up(connection, &left).await?);
         let replaced: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
-        let abandoned = encode::abandoned_calls(calls).into_iter();
-        rows.extend(abandoned.filter(|row| !replaced.contains(&row.id)));
+        let given_up = encode::given_up(asking).into_iter();
+        rows.extend(given_up.filter(|row| !replaced.contains(&row.id)));
     }
     item_writes::place(connection, rows, &times).await
 }
