@@ -19,7 +19,9 @@ use crate::{
     upstream::client::{ApiKey, UpstreamConfig},
 };
 
-pub use file::{AgentFile, AgentKind, ClientToolFile, ConfigFile, Hidden, McpFile, McpServerFile};
+pub use file::{
+    AgentFile, AgentKind, ClientToolFile, ConfigFile, Hidden, McpFile, McpServerFile, ToolsFile,
+};
 use vars::Vars;
 
 /// OpenAI's own API.
