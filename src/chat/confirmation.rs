@@ -10,7 +10,7 @@ use crate::{
     store::record::{RunThread, ToolCallRecord, ToolCallState},
 };
 
-use super::{ChatError, ChatService, Posting, Sent, client_tools::newest_options};
+use super::{ChatError, ChatService, OnBusy, Posting, Sent, client_tools::newest_options};
 
 /// What the model is told of a call that the user did not want.
 const DECLINED: &str = "The user declined this call. It was not made: do not repeat it unasked.";
@@ -81,6 +81,8 @@ impl ChatService {
         let thread_id = asked.thread_id;
         let options = newest_options(&self.newest_items(user, thread_id).await?);
         let opening = Opening::Answer { pending: asked, answered, calls: vec![call] };
+        // A second click must not stop the run that the first one began, whoever watches it.
+        let posting = Posting { on_busy: OnBusy::Refuse, ..posting };
         self.begin(user, RunThread::Existing(thread_id), opening, options, posting).await
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 
 pub use file::{
     AgentFile, AgentKind, ClientToolFile, ComposerToolFile, ConfigFile, Hidden, HostedTool,
-    McpFile, McpServerFile, ModelFile, ModelServerFile, NamedModelFile,
+    McpFile, McpServerFile, ModelFile, ModelServerFile, NamedModelFile, ToolsFile,
 };
 use vars::Vars;
 

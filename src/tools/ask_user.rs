@@ -99,14 +99,14 @@ impl Tool for AskUser {
 fn questions(arguments: Map<String, Value>) -> Result<Vec<StructuredInput>, ToolOutput> {
     let Arguments { questions } = arguments::parse(arguments)?;
     let questions = (1..).zip(questions).map(|(number, question)| question.input(number));
-    let questions = questions.collect();
+    let questions: Vec<StructuredInput> = questions.collect();
     check(&questions)
         .map_err(|problem| ToolOutput::error(format!("wrong arguments: {problem}")))?;
     Ok(questions)
 }
 
 /// Whether questions can be asked: some, in bounds, not answered yet, each with a name of its own.
-pub(super) fn check(questions: &Vec<StructuredInput>) -> Result<(), String> {
+pub(super) fn check(questions: &[StructuredInput]) -> Result<(), String> {
     if !(1..=MAX_QUESTIONS).contains(&questions.len()) {
         return Err(format!("there must be 1 to {MAX_QUESTIONS} questions"));
     }

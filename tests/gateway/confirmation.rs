@@ -172,7 +172,8 @@ async fn of_many_clicks_at_once_one_counts() {
     let statuses = join_all(clicks).await;
 
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
+    // The user may have no more than three runs that are just being begun.
+    assert!(statuses.iter().all(|status| [200, 409, 429].contains(status)), "{statuses:?}");
     let late = alice.chatkit("threads.custom_action", &pressed(&asked[0], CANCEL)).await;
     assert_eq!((late.status.as_u16(), late.code()), (409, "not_pending"));
     assert_eq!(tools.came("tools/call").len(), 1);
