@@ -1,6 +1,9 @@
 //! kill -9 in the middle of many answers, again and again on the same database.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use chatkit_gateway::protocol::Timestamp;
 use futures_util::future::join_all;
@@ -8,7 +11,8 @@ use tokio::{task::JoinSet, time::sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::rig::{
-    Database, Findings, GatewayProcess, Invariant, Plan, RecordingModel, Transcript, User,
+    AgentProcess, Database, Findings, GatewayProcess, Invariant, Plan, RecordingModel, Transcript,
+    User,
     gateway_process::Crash,
     invariants::{self, Evidence},
     settings,
@@ -16,6 +20,8 @@ use crate::rig::{
 
 /// How many runs are live when the process dies.
 const RUNS: usize = 20;
+/// The pause between two deltas, in milliseconds.
+const PACE: Range<u64> = 4..12;
 /// Within this time the messages come.
 const ARRIVE_WITHIN: Duration = Duration::from_millis(200);
 /// Within this time the process dies: some runs are at their beginning, others at their end.
@@ -82,11 +88,15 @@ async fn a_word_is_kept_half_a_second_after_it_was_said() {
 }
 
 /// A gateway on a database of its own that dies once or twice a round.
-struct Lane {
+pub(crate) struct Lane {
     number: usize,
     database: Database,
     model: RecordingModel,
     gateway: GatewayProcess,
+    /// Who answers in place of the gateway's own agent. Then it is this that dies, every other time.
+    agent: Option<AgentProcess>,
+    runs: usize,
+    pace: Range<u64>,
     users: Vec<User>,
     random: fastrand::Rng,
 }
@@ -95,6 +105,33 @@ impl Lane {
     async fn new(database: Database, number: usize, random: &mut fastrand::Rng) -> Self {
         let model = RecordingModel::start().await;
         let gateway = GatewayProcess::start(&database.url, &model.base_url()).await;
+        Self::of(database, model, gateway, number, random)
+    }
+
+    /// With an agent that a program of this repository is. `slowness` is by how much less there is
+    /// to do for it.
+    pub(crate) async fn with_agent(
+        database: Database,
+        (interpreter, program): (String, &str),
+        slowness: u32,
+        random: &mut fastrand::Rng,
+    ) -> Self {
+        let model = RecordingModel::start().await;
+        let agent = AgentProcess::start(interpreter, program, &model.base_url());
+        let (database_url, model_url) = (database.url.clone(), model.base_url());
+        let gateway = GatewayProcess::start_with(&database_url, &model_url, &agent.vars()).await;
+        let lane = Self::of(database, model, gateway, 0, random);
+        let pace = PACE.start * u64::from(slowness)..PACE.end * u64::from(slowness);
+        Self { agent: Some(agent), runs: RUNS / slowness as usize, pace, ..lane }
+    }
+
+    fn of(
+        database: Database,
+        model: RecordingModel,
+        gateway: GatewayProcess,
+        number: usize,
+        random: &mut fastrand::Rng,
+    ) -> Self {
         let mut users = User::all(&[&gateway.base]);
         if settings::is_long() && database.is_postgres() {
             // Some come back at once, some late: all at once would only poll.
@@ -102,10 +139,13 @@ impl Lane {
                 user.comes_back_within = Duration::from_secs(20);
             }
         }
-        Self { number, database, model, gateway, users, random: random.fork() }
+        let random = random.fork();
+        let (agent, runs, pace) = (None, RUNS, PACE);
+        Self { number, database, model, gateway, agent, runs, pace, users, random }
     }
 
-    async fn play(mut self, rounds: usize) -> Findings {
+    /// Plays so many rounds.
+    pub(crate) async fn play(mut self, rounds: usize) -> Findings {
         let mut findings = Findings::new("");
         let begun = Timestamp::now();
         for round in 0..rounds {
@@ -113,7 +153,7 @@ impl Lane {
         }
         // What had ended stays as it was, through all later crashes.
         let stored = self.database.look(begun).await;
-        let lost = rounds * RUNS - stored.runs.len().min(rounds * RUNS);
+        let lost = rounds * self.runs - stored.runs.len().min(rounds * self.runs);
         findings
             .note(Invariant::StoredOnce, (0..lost).map(|_| "a run is gone".to_owned()).collect());
         findings
@@ -123,7 +163,7 @@ impl Lane {
         self.model.answers.clear();
         let begun = Timestamp::now();
         let mut asking = JoinSet::new();
-        for number in 0..RUNS {
+        for number in 0..self.runs {
             let user = self.users[number % self.users.len()].clone();
             let tag = format!("{}/{}.{round}.{number}", user.name, self.number);
             let plan = self.plan(tag);
@@ -158,17 +198,22 @@ impl Lane {
         findings.note(Invariant::NoForeignByte, foreign);
         findings.took("check", restarted.elapsed());
         findings.connections(&transcripts);
-        findings.round(RUNS);
+        findings.round(self.runs);
     }
 
     /// From a few deltas to some hundred; text of one byte a letter and of two.
     fn plan(&mut self, tag: String) -> Plan {
         let random = &mut self.random;
         let deltas = random.usize(5..250);
-        Plan { filler: random.usize(..12), ..Plan::new(tag, deltas, random.u64(4..12)) }
+        Plan { filler: random.usize(..12), ..Plan::new(tag, deltas, random.u64(self.pace.clone())) }
     }
 
     async fn die(&mut self) -> Crash {
+        if let Some(agent) = &mut self.agent
+            && self.random.bool()
+        {
+            return agent.die();
+        }
         let crash = self.gateway.kill();
         if !settings::is_long() {
             self.database.expire_leases().await;

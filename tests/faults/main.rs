@@ -4,6 +4,7 @@
 //! | file | breaks |
 //! |---|---|
 //! | `crash` | kill -9 in the middle of many answers |
+//! | `remote_agent`, `sdk` | the same, of the gateway or of a remote agent, in Node and in Python |
 //! | `background` | the same, while the answers go on at their provider |
 //! | `kill` | kill -9 right behind an event that says that something is stored |
 //! | `resume` | readers' connections, at any position |
@@ -28,10 +29,12 @@ mod database_away;
 mod database_stops;
 mod instances;
 mod kill;
+mod remote_agent;
 mod resume;
 mod rig;
 mod rolling;
 mod same_key;
+mod sdk;
 mod shutdown;
 mod stop_elsewhere;
 mod storm;

@@ -3,6 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | `gateway_process` | a gateway that is started, signalled, killed and started again |
+//! | `agent_process` | a remote agent that is killed and started again |
 //! | `model` | a model that notes what it sent, and when |
 //! | `client`, `transcript` | users that follow their answers over all reconnects, and what they saw |
 //! | `database`, `postgres` | a database for a test, and what is stored in it |
@@ -14,6 +15,7 @@
 //! | `findings` | violations, counted, and the row of the report |
 //! | `settings` | rounds and seed, from the environment |
 
+pub(crate) mod agent_process;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod findings;
@@ -29,6 +31,7 @@ pub(crate) mod rude;
 pub(crate) mod settings;
 pub(crate) mod transcript;
 
+pub(crate) use agent_process::AgentProcess;
 pub(crate) use client::User;
 pub(crate) use database::Database;
 pub(crate) use findings::{Findings, Invariant};
