@@ -3,6 +3,7 @@
 
 import path from "node:path";
 
+import { AppStage } from "./support/better-auth.mjs";
 import { launch, Visitor } from "./support/browser.mjs";
 import { startDemo } from "./support/processes.mjs";
 import { Proxy } from "./support/proxy.mjs";
@@ -11,6 +12,14 @@ import { serveFolder } from "./support/stage.mjs";
 const [folder] = process.argv.slice(2);
 const DESKTOP = { viewport: { width: 1100, height: 720 } };
 const PHONE = { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true };
+
+const app = new AppStage();
+try {
+  await app.start({ assistant: true });
+  await exampleApp();
+} finally {
+  await app.stop();
+}
 
 const browser = await launch();
 const gateway = await startDemo();
@@ -52,6 +61,27 @@ async function phone() {
   await chat.page.waitForTimeout(500);
   await picture(chat, "phone-list-dark");
   await visitor.leave();
+}
+
+/** examples/better-auth-app, with the gateway's own client. */
+async function exampleApp() {
+  const { visitor, chat, page, account } = await app.visit(DESKTOP);
+  await page.getByLabel("E-mail").fill("maria@example.com");
+  await picture(chat, "app-login");
+  await account.signUp("Maria");
+  await chat.field.waitFor();
+  await chat.say("add a task: water the plants");
+  await chat.done();
+  await chat.say("list my tasks");
+  await chat.done();
+  await picture(chat, "app-chat");
+  await visitor.leave();
+
+  const phone = await app.visit(PHONE);
+  await phone.account.logIn("Maria");
+  await phone.chat.field.waitFor();
+  await picture(phone.chat, "app-phone");
+  await phone.visitor.leave();
 }
 
 async function arrive(options) {

@@ -27,6 +27,8 @@ export class Visitor {
   requests = [];
   /** Messages of the console that are errors, and errors that nobody caught. */
   complaints = [];
+  /** Origins besides the page's own that it may ask. */
+  otherOrigins = [];
 
   static async arrive(browser, origin, options = {}) {
     const visitor = new Visitor();
@@ -61,7 +63,9 @@ export class Visitor {
 
   /** Requests to anybody else. */
   get foreignRequests() {
-    return this.requests.filter((url) => !url.startsWith(`${this.origin}/`) && !/^(data|blob):/.test(url));
+    const known = [this.origin, ...this.otherOrigins].map((origin) => `${origin}/`);
+    const isKnown = (url) => known.some((start) => url.startsWith(start)) || /^(data|blob):/.test(url);
+    return this.requests.filter((url) => !isKnown(url));
   }
 
   /** Leaves; what a quiet visit must not have seen is an error. */

@@ -12,6 +12,8 @@ import { freePort } from "./proxy.mjs";
 const BINARIES = process.env.GATEWAY_BINARIES ?? path.resolve("target/debug");
 const GATEWAY = process.env.TEST_GATEWAY ?? path.join(BINARIES, "chatkit-gateway");
 const MODEL = process.env.TEST_MODEL ?? path.join(BINARIES, "examples/scripted_upstream");
+/** Where scripts/lib/browser.sh has built examples/better-auth-app. */
+const APP = process.env.BETTER_AUTH_APP ?? path.resolve("target/better-auth-app/examples/better-auth-app");
 
 /** The login's secret of every gateway here. */
 const SECRET = "a-secret-of-the-login-for-tests-only";
@@ -67,9 +69,12 @@ export async function startDemo() {
   return Object.assign(new Running(child, folder), { origin });
 }
 
-/** The scripted model, whose answers stand in the messages: `{url, stop}`. */
-export async function startModel() {
-  const child = start(MODEL, ["--port", "0"], {});
+/**
+ * The scripted model, whose answers stand in the messages, or with `assistant` are those of the demo:
+ * `{url, stop}`.
+ */
+export async function startModel({ assistant = false } = {}) {
+  const child = start(MODEL, ["--port", "0", ...(assistant ? ["--assistant"] : [])], {});
   return Object.assign(new Running(child), { url: await awaitLine(child, /^(http:\/\/\S+)$/) });
 }
 
@@ -77,10 +82,10 @@ export async function startModel() {
  * A gateway that serves, with a model at `modelUrl`, or with the agent of `examples/custom_agent`:
  * `{origin, token(user, ttl), login(user), stop}`.
  */
-export async function startGateway({ modelUrl = null, env = {}, toml = null } = {}) {
+export async function startGateway({ modelUrl = null, env = {}, toml = null, port = null } = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), "gateway-"));
   if (toml) await writeFile(path.join(folder, "gateway.toml"), toml);
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `127.0.0.1:${port ?? (await freePort())}`;
   const settings = {
     BIND_ADDR: address,
     DATABASE_URL: `sqlite://${folder}/gateway.db`,
@@ -96,6 +101,23 @@ export async function startGateway({ modelUrl = null, env = {}, toml = null } = 
   const origin = `http://${address}`;
   await ready(origin, child);
   return Object.assign(new Running(child, folder), { origin, token, login });
+}
+
+/**
+ * The server of examples/better-auth-app as scripts/lib/browser.sh has built it, with accounts in
+ * memory: `{origin, stop}`. `gateway` is the origin that its page asks.
+ */
+export async function startApp({ port, gateway, client }) {
+  const child = start(process.execPath, [path.join(APP, "server/main.js")], {
+    PORT: String(port),
+    GATEWAY_ORIGIN: gateway,
+    CHAT_CLIENT: client,
+    AUTH_DATABASE: "memory",
+    BETTER_AUTH_SECRET: SECRET,
+  });
+  const origin = await awaitLine(child, /^App +(http:\/\/[^/]+)\//);
+  child.stdout.resume();
+  return Object.assign(new Running(child), { origin });
 }
 
 async function ready(origin, child) {

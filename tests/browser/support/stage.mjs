@@ -78,6 +78,8 @@ export function serveFolder(proxy) {
     if (method !== "GET" || !type) return null;
     const file = url === "/chatkit-gateway.js" ? "helper/chatkit-gateway.js" : `.${url}`;
     const body = await readFile(path.join(folder, file), "utf8");
-    return { headers: { "Content-Type": type, "Cache-Control": "no-cache" }, body };
+    // Also for pages of another origin.
+    const access = { "Access-Control-Allow-Origin": "*" };
+    return { headers: { "Content-Type": type, "Cache-Control": "no-cache", ...access }, body };
   });
 }
