@@ -32,8 +32,9 @@ use super::{
 };
 
 /// Text is on its way to the database at the latest after this time. A crash may lose half a second
-/// of it: the rest is for the time that a checkpoint waits for others, and for the commits.
-const CHECKPOINT_AFTER: Duration = Duration::from_millis(400);
+/// of it: the rest is for the time that a checkpoint waits for others, and for the commits, which take
+/// a fifth of a second where machine and disk are busy.
+const CHECKPOINT_AFTER: Duration = Duration::from_millis(300);
 /// Or when there is this much of it.
 const CHECKPOINT_BYTES: usize = 4 * 1024;
 /// The lease is renewed at least this often, by a write that may be empty.

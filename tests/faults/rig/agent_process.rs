@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 use super::gateway_process::{Crash, free_address};
@@ -46,8 +47,9 @@ impl AgentProcess {
         let crash = Crash::now();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        let over = Instant::now();
         self.child = spawn(&self.command, self.address, &self.model_url);
-        crash
+        Crash { over, ..crash }
     }
 }
 

@@ -22,13 +22,17 @@ pub(crate) const SECRET: &str = "a-secret-of-the-login-for-tests-only";
 /// When a process died.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
+    /// Before it did: what came later may have been kept, or not.
     pub(crate) at: Instant,
     pub(crate) time: Timestamp,
+    /// When it was dead for certain.
+    pub(crate) over: Instant,
 }
 
 impl Crash {
     pub(crate) fn now() -> Self {
-        Self { at: Instant::now(), time: Timestamp::now() }
+        let at = Instant::now();
+        Self { at, time: Timestamp::now(), over: at }
     }
 }
 
@@ -106,7 +110,7 @@ impl GatewayProcess {
         let crash = Crash::now();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        crash
+        Crash { over: Instant::now(), ..crash }
     }
 
     /// Starts it again at its address, after its process has ended, and waits until it is ready.

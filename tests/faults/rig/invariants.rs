@@ -191,7 +191,7 @@ fn what_is_kept_is_a_prefix(evidence: &Evidence<'_>, findings: &mut Findings) ->
             continue;
         }
         let lost = said.first_sent_behind(kept.len());
-        let is_of = |crash: &&Crash| transcript.acknowledged.is_none_or(|at| at < crash.at);
+        let is_of = |crash: &&Crash| transcript.acknowledged.is_none_or(|at| at < crash.over);
         match evidence.crashes.iter().find(is_of) {
             Some(crash) => {
                 let lost = lost.map(|sent| crash.at.saturating_duration_since(sent));
