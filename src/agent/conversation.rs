@@ -3,7 +3,7 @@
 use std::{borrow::BorrowMut, collections::HashSet, sync::Arc};
 
 use async_stream::{stream, try_stream};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream::BoxStream};
 
 use crate::{
     protocol::{ItemId, ThreadEvent, ThreadItem, Timestamp},
@@ -473,7 +473,7 @@ impl<'a> Conversation<'a> {
     fn run_calls<'c>(
         &self,
         calls: impl IntoIterator<Item = (usize, &'c ToolCallRecord)>,
-    ) -> impl Stream<Item = Happened> + Send + Unpin + use<> {
+    ) -> BoxStream<'static, Happened> {
         running_calls::run(&self.turn, &self.tools, self.agent.config.tool_timeout, calls)
     }
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_stream::stream;
-use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt,
+    stream::{BoxStream, FuturesUnordered},
+};
 
 use crate::{
     store::record::ToolCallRecord,
@@ -27,7 +30,7 @@ pub(super) fn run<'a>(
     tools: &ToolRegistry,
     timeout: Duration,
     calls: impl IntoIterator<Item = (usize, &'a ToolCallRecord)>,
-) -> impl Stream<Item = Happened> + Send + Unpin + use<> {
+) -> BoxStream<'static, Happened> {
     let (display, mut shown) = Display::channel(turn.thread_id());
     let (user_id, cancel) = (turn.user_id.clone(), turn.cancel.clone());
     let context = ToolContext { user_id, cancel, display };

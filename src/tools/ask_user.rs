@@ -47,12 +47,12 @@ struct AskUser {
 struct Arguments {
     /// The questions, in the order in which they are shown.
     #[schemars(length(min = 1, max = MAX_QUESTIONS))]
-    questions: Vec<Question>,
+    questions: Vec<Asked>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+struct Asked {
     /// What is asked.
     #[schemars(length(min = 1, max = MAX_QUESTION))]
     question: String,
@@ -63,7 +63,7 @@ struct Question {
     multiple: Option<bool>,
 }
 
-impl Question {
+impl Asked {
     fn input(self, number: usize) -> StructuredInput {
         let Self { question, options, multiple } = self;
         let offered = options.unwrap_or_default().into_iter().map(|value| ChoiceOption { value });

@@ -100,7 +100,7 @@ async fn stored_widget(client: &Client, asked: &ThreadItem) -> String {
 /// them.
 async fn asked(server: &TestServer, calls: &[(&str, Value)]) -> Vec<ThreadItem> {
     let steps: Vec<Step> =
-        calls.iter().map(|(name, arguments)| Step::call(name, arguments)).collect();
+        calls.iter().map(|(name, arguments)| Step::call(*name, arguments)).collect();
     server.model.will_play(steps);
     widgets(&server.alice().say("do it").await.rest().await)
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What the model is told of a tool call of which nobody knows whether it acted.
-const UNKNOWN_OUTCOME: &str =
+pub(in crate::agent) const UNKNOWN_OUTCOME: &str =
     "Error: the outcome of this call is unknown, because the server stopped while it ran.";
 
 /// What the model is told of a call about which the user is being asked.

@@ -29,6 +29,8 @@ use crate::{
 };
 
 use self::calls::Calls;
+#[cfg(test)]
+pub(super) use self::calls::UNKNOWN_OUTCOME;
 pub(super) use self::{budget::newest_within, calls::output};
 
 /// The history as the model is to see it.

@@ -1,7 +1,10 @@
 //! Calls of tools that wait for the user.
 
 use chatkit_gateway::{
-    protocol::{ItemKind, RunId, ThreadId, ThreadItem, item::StructuredInputItem},
+    protocol::{
+        ItemKind, RunId, ThreadId, ThreadItem,
+        item::{StructuredInputItem, StructuredInputStatus},
+    },
     store::{
         Store,
         record::{
@@ -34,7 +37,8 @@ fn call(run_id: RunId, position: u32, item: &ThreadItem) -> ToolCallRecord {
 /// A run that has ended with a question; its thread, the question and its call.
 async fn asked(store: &dyn Store) -> (ThreadId, ThreadItem, ToolCallRecord) {
     let run = begin_new(store).await;
-    let questions = StructuredInputItem { status: Default::default(), inputs: Vec::new() };
+    let questions =
+        StructuredInputItem { status: StructuredInputStatus::Pending, inputs: Vec::new() };
     let item = item(run.1, ItemKind::StructuredInput(questions));
     let waiting = call(run.0, 0, &item);
     let items = vec![ItemWrite { item: item.clone(), status: ItemStatus::Complete }];
