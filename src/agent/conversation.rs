@@ -92,10 +92,10 @@ impl<'a> Conversation<'a> {
             .with_ids(ItemIds::of(turn.run_id));
         Self {
             agent,
+            tools: agent.tools(&turn.options),
             turn,
             bridge,
             number: 0,
-            tools: ToolRegistry::default(),
             input: Vec::new(),
             history: None,
             calls: Vec::new(),

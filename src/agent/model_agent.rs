@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use async_stream::try_stream;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -218,7 +219,7 @@ impl Agent for ModelAgent {
 
     fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
         Box::pin(try_stream! {
-            let call = widget_action::call(&action, &self.tools())?;
+            let call = widget_action::call(&action, &self.tools(&turn.options))?;
             let mut conversation = Conversation::begin(self, turn).await?;
             for await event in conversation.act(call, action.sender) {
                 yield event?;
