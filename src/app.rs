@@ -107,7 +107,16 @@ impl Gateway {
                 let live = servers.tools();
                 (model_agent(&config, model, client_tools, live), Some(servers))
             }
-            AgentKind::Remote => (Arc::new(remote_agent(&config)?), None),
+            AgentKind::Remote => {
+                let agent = remote_agent(&config)?;
+                let names = config.file.agent.tools.clone();
+                if names.is_empty() {
+                    (Arc::new(agent), None)
+                } else {
+                    let servers = tool_servers(&config, &[], &own_tools(&config, &store)?).await;
+                    (Arc::new(agent.with_tools(servers.tools(), names)), Some(servers))
+                }
+            }
         };
         let parts = Parts { store, tools, agent, titles, files: None };
         let gateway = Self::with_parts(config, parts, metrics).await?;
@@ -307,12 +316,18 @@ async fn tool_servers(
 
 fn remote_agent(config: &Config) -> anyhow::Result<RemoteAgent> {
     let (file, model) = (&config.file.agent, &config.model);
-    let is_given_tools = !config.file.client_tools.is_empty()
+    if !config.file.client_tools.is_empty()
         || !config.hosted_tools.is_empty()
-        || !config.tool_servers.is_empty();
-    if is_given_tools || file.instructions.is_some() {
+        || file.instructions.is_some()
+    {
         tracing::warn!(
-            "a remote agent has its own instructions and tools: those of gateway.toml are not used"
+            "a remote agent has its own instructions, client tools and hosted tools: those of \
+             gateway.toml are not used"
+        );
+    }
+    if !config.tool_servers.is_empty() && file.tools.is_empty() {
+        tracing::warn!(
+            "the remote agent may use no tool of [[mcp.servers]]: name some in agent.tools"
         );
     }
     if file.secret_env.is_none() {

@@ -9,6 +9,7 @@ pub mod choices;
 pub mod client_calls;
 mod compose;
 mod conversation;
+mod gateway_calls;
 pub mod history;
 pub mod model_agent;
 pub mod remote;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     protocol::{
-        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, UserId,
+        Claims, ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, UserId,
         item::InferenceOptions,
         request::{Action, FeedbackKind},
     },
@@ -246,6 +247,8 @@ pub struct Turn {
     pub run_id: RunId,
     /// Whose it is.
     pub user_id: UserId,
+    /// What their login said of them that the operator lets agents know.
+    pub claims: Claims,
     /// The thread, which may be changed during the turn.
     pub thread: ThreadHandle,
     /// What is answered: the user's message, a client tool call with its output, questions with

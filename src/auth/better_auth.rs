@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     key_cache::KeyCache,
     session::SESSION_TYPE,
 };
-use crate::protocol::{Timestamp, UserId};
+use crate::protocol::{Claims, Timestamp, UserId};
 
 /// How far the login's clock and ours may be apart, in seconds.
 const LEEWAY: i64 = 30;
@@ -27,10 +27,16 @@ const LEEWAY: i64 = 30;
 /// How often it is looked whether the key set wants renewal.
 const RENEWAL_CHECK: Duration = Duration::from_secs(5);
 
+/// How large the claims may be that agents may know, in bytes of JSON: they go with every request
+/// of the session, in its token.
+const MAX_CLAIMS: usize = 4096;
+
 /// The verifier of logins.
 pub(super) struct BetterAuth {
     keys: Keys,
     expected: Expected,
+    /// The claims that agents may know.
+    told: Vec<String>,
     clock: Clock,
 }
 
@@ -45,10 +51,16 @@ struct Expected {
     audience: Option<String>,
 }
 
+/// Who logged in, and what agents may know of them.
+pub(super) struct Verified {
+    pub(super) user_id: UserId,
+    pub(super) claims: Claims,
+}
+
 /// RFC 7519, section 4.1. Times are whole seconds since 1970; the RFC allows fractions, Better
 /// Auth writes none.
 #[derive(Deserialize)]
-struct Claims {
+struct Registered {
     exp: i64,
     iat: i64,
     sub: String,
@@ -61,7 +73,11 @@ struct Claims {
 }
 
 impl BetterAuth {
-    pub(super) fn new(login: Login, clock: Clock) -> Result<Self, ConfigProblem> {
+    pub(super) fn new(
+        login: Login,
+        told: Vec<String>,
+        clock: Clock,
+    ) -> Result<Self, ConfigProblem> {
         let (keys, issuer, audience) = match login {
             Login::KeySet { url, issuer, audience } => {
                 (Keys::Set(KeyCache::new(url, clock.clone())?), Some(issuer), Some(audience))
@@ -71,11 +87,11 @@ impl BetterAuth {
                 (Keys::Secret(VerifyingKey { algorithm: Algorithm::HS256, key }), issuer, audience)
             }
         };
-        Ok(Self { keys, expected: Expected { issuer, audience }, clock })
+        Ok(Self { keys, expected: Expected { issuer, audience }, told, clock })
     }
 
     /// Who logged in, by the token's signature and claims. May fetch the key set.
-    pub(super) async fn verify(&self, token: &UnverifiedToken<'_>) -> Result<UserId, AuthError> {
+    pub(super) async fn verify(&self, token: &UnverifiedToken<'_>) -> Result<Verified, AuthError> {
         if token.claimed_type().as_deref() == Some(SESSION_TYPE) {
             return Err(AuthError::unauthorized("a session token where a login is asked for"));
         }
@@ -88,7 +104,24 @@ impl BetterAuth {
                 "the login's signature is wrong, or its alg is not its key's",
             ));
         }
-        self.expected.check(&token.claims()?, self.clock.now())
+        let user_id = self.expected.check(&token.claims()?, self.clock.now())?;
+        Ok(Verified { user_id, claims: self.told_of(token)? })
+    }
+
+    /// What agents may know of a token that was verified.
+    fn told_of(&self, token: &UnverifiedToken<'_>) -> Result<Claims, AuthError> {
+        if self.told.is_empty() {
+            return Ok(Claims::default());
+        }
+        let claims: Map<String, Value> = token.claims()?;
+        let claims = Claims::new(claims).only(&self.told);
+        let size = serde_json::to_vec(&claims).map_or(usize::MAX, |json| json.len());
+        if size > MAX_CLAIMS {
+            return Err(AuthError::unauthorized(
+                "the claims that gateway.toml names are larger than 4 KiB",
+            ));
+        }
+        Ok(claims)
     }
 
     /// Keeps the key set fresh until `shutdown`.
@@ -105,7 +138,7 @@ impl BetterAuth {
 impl Expected {
     /// `aud` must be one string: a token for several audiences may have been made for another of
     /// them, and Better Auth makes no such token unless told to.
-    fn check(&self, claims: &Claims, now: Timestamp) -> Result<UserId, AuthError> {
+    fn check(&self, claims: &Registered, now: Timestamp) -> Result<UserId, AuthError> {
         let now = now.as_seconds();
         let refuse = |reason| Err(AuthError::unauthorized(reason));
         if !matches(self.issuer.as_deref(), claims.iss.as_ref()) {

@@ -7,11 +7,11 @@ use tracing::info;
 
 use super::{
     AuthConfig, AuthError, Clock, ConfigProblem, IssuedToken, SessionKeys, SessionStore,
-    better_auth::BetterAuth,
+    better_auth::{BetterAuth, Verified},
     jws::UnverifiedToken,
     session::{SESSION_TYPE, Sessions},
 };
-use crate::protocol::UserId;
+use crate::protocol::{Claims, UserId};
 
 /// An authenticated caller. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Caller {
     pub user_id: UserId,
     /// The session of the token; `None` for a caller who showed a login's JWT.
     pub session: Option<Arc<str>>,
+    /// What the login said of them that agents may know.
+    pub claims: Claims,
 }
 
 /// Login, whole: a handle, cheap to clone.
@@ -32,6 +34,8 @@ pub struct Auth(Arc<Parts>);
 struct Parts {
     logins: BetterAuth,
     sessions: Sessions,
+    /// The claims that agents may know.
+    told: Vec<String>,
 }
 
 impl Auth {
@@ -43,13 +47,20 @@ impl Auth {
         clock: Clock,
     ) -> Result<Self, ConfigProblem> {
         let keys = SessionKeys::new(&config.session);
-        let logins = BetterAuth::new(config.login, clock.clone())?;
-        Ok(Self(Arc::new(Parts { logins, sessions: Sessions::new(keys, Arc::new(store), clock) })))
+        let logins = BetterAuth::new(config.login, config.claims.clone(), clock.clone())?;
+        let sessions = Sessions::new(keys, Arc::new(store), clock);
+        Ok(Self(Arc::new(Parts { logins, sessions, told: config.claims })))
     }
 
     /// The caller with this session token. No I/O.
     pub fn authenticate_session(&self, bearer: &str) -> Result<Caller, AuthError> {
-        logged(UnverifiedToken::parse(bearer).and_then(|token| self.0.sessions.verify(&token)))
+        logged(UnverifiedToken::parse(bearer).and_then(|token| self.verify_session(&token)))
+    }
+
+    /// A token may have been made when agents were told more.
+    fn verify_session(&self, token: &UnverifiedToken<'_>) -> Result<Caller, AuthError> {
+        let caller = self.0.sessions.verify(token)?;
+        Ok(Caller { claims: caller.claims.only(&self.0.told), ..caller })
     }
 
     /// The caller with this session token or login's JWT. May fetch the key set for the latter.
@@ -59,9 +70,10 @@ impl Auth {
         let verified = async {
             let token = UnverifiedToken::parse(bearer)?;
             if token.claimed_type().as_deref() == Some(SESSION_TYPE) {
-                return self.0.sessions.verify(&token);
+                return self.verify_session(&token);
             }
-            Ok(Caller { user_id: self.0.logins.verify(&token).await?, session: None })
+            let Verified { user_id, claims } = self.0.logins.verify(&token).await?;
+            Ok(Caller { user_id, session: None, claims })
         };
         logged(verified.await)
     }
@@ -69,15 +81,16 @@ impl Auth {
     /// A session for the user who shows this login's JWT.
     pub async fn issue_session(&self, bearer: &str) -> Result<IssuedToken, AuthError> {
         let issued = async {
-            let user = self.0.logins.verify(&UnverifiedToken::parse(bearer)?).await?;
-            self.0.sessions.issue(&user).await
+            let Verified { user_id, claims } =
+                self.0.logins.verify(&UnverifiedToken::parse(bearer)?).await?;
+            self.0.sessions.issue(&user_id, claims).await
         };
         logged(issued.await)
     }
 
     /// A session without a login, for the demo's made-up users.
     pub async fn issue_demo_session(&self, user: &UserId) -> Result<IssuedToken, AuthError> {
-        self.0.sessions.issue(user).await
+        self.0.sessions.issue(user, Claims::default()).await
     }
 
     /// The successor of a session token, which may have expired less than 24 h ago, until 7 days

@@ -130,6 +130,8 @@ pub struct AuthConfig {
     pub login: Login,
     /// What signs session tokens.
     pub session: SessionSecrets,
+    /// The claims of logins that agents may know.
+    pub claims: Vec<String>,
 }
 
 impl AuthConfig {
@@ -169,7 +171,9 @@ impl AuthConfig {
             }
         };
         match (login, session) {
-            (Some(login), Some(session)) if problems.is_empty() => Ok(Self { login, session }),
+            (Some(login), Some(session)) if problems.is_empty() => {
+                Ok(Self { login, session, claims: Vec::new() })
+            }
             _ => Err(problems),
         }
     }

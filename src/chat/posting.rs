@@ -1,7 +1,7 @@
 //! What all requests have in common that start a run.
 
 use crate::{
-    protocol::{RunId, ThreadId, UserId, item::InferenceOptions},
+    protocol::{Claims, RunId, ThreadId, UserId, item::InferenceOptions},
     run::{Opening, RunEvents, StartError, StartRun, Started},
     store::record::{IdempotencyKey, RunThread},
 };
@@ -11,6 +11,8 @@ use super::{ChatError, ChatService};
 /// How a request was posted that starts a run.
 #[derive(Clone, Debug)]
 pub struct Posting {
+    /// What the agent may know of who posted it.
+    pub claims: Claims,
     /// Whether the page shows a Stop button.
     pub allow_cancel: bool,
     /// The key that it was posted with.
@@ -54,6 +56,7 @@ impl ChatService {
         let on_busy = posting.on_busy;
         let request = StartRun {
             user_id: user.clone(),
+            claims: posting.claims,
             thread,
             opening,
             options,

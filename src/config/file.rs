@@ -43,6 +43,13 @@ pub struct AgentFile {
     pub url: Option<String>,
     /// The variable that holds the secret which requests to it are signed with.
     pub secret_env: Option<String>,
+    /// Which of the gateway's tools a remote agent may call: names, or beginnings of names with a
+    /// `*` behind them.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Which claims of the user's login a remote agent is told: "email", "name".
+    #[serde(default)]
+    pub claims: Vec<String>,
     /// The system's text for the model.
     pub instructions: Option<String>,
     /// How many tokens of the conversation the model is told, about; the oldest turns go first.

@@ -218,6 +218,7 @@ impl Config {
         if model.api == ModelApi::ChatCompletions && !file.agent.hosted_tools.is_empty() {
             vars.problem("gateway.toml", "agent.hosted_tools needs OPENAI_API=responses");
         }
+        let claims = file.agent.claims.clone();
         let config = Self {
             bind_addr,
             database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
@@ -234,7 +235,7 @@ impl Config {
             limits: limits(&mut vars),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
-                Ok(auth) => auth,
+                Ok(auth) => AuthConfig { claims, ..auth },
                 Err(_) => return Err(vars.into_error()),
             },
         };
@@ -262,6 +263,12 @@ impl Config {
 fn agent_secret(vars: &mut Vars<'_>, agent: &AgentFile) -> Option<ApiKey> {
     if agent.kind == AgentKind::Remote && !agent.url.as_deref().is_some_and(vars::is_http_url) {
         vars.problem("gateway.toml", "a remote agent needs an http(s) url");
+    }
+    if agent.kind == AgentKind::Model && !agent.tools.is_empty() {
+        vars.problem(
+            "gateway.toml",
+            "agent.tools is for kind = \"remote\": a model has all of the tools",
+        );
     }
     let name = agent.secret_env.as_deref()?;
     let secret = vars.optional(name);

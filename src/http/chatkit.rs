@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     chat::{OnBusy, Posting, SendMessage, Sent},
     protocol::{
-        ChatKitRequest, Order, Thread, ThreadId, ThreadItem, UserId,
+        ChatKitRequest, Claims, Order, Thread, ThreadId, ThreadItem, UserId,
         request::{ListParams, UserMessageInput},
         thread::EmptyObject,
     },
@@ -23,7 +23,7 @@ use super::{
     AppState,
     error::ApiError,
     extract::JsonBytes,
-    login::CallerUser,
+    login::{CallerClaims, CallerUser},
     messages::{idempotency_key, stream},
 };
 
@@ -34,10 +34,11 @@ const CLIENT_HEADER: &str = "chatkit-gateway-client";
 pub(super) async fn answer(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
+    CallerClaims(claims): CallerClaims,
     headers: HeaderMap,
     body: JsonBytes,
 ) -> Result<Response, ApiError> {
-    let page = Page { state: &state, user: &user, headers: &headers, body: &body };
+    let page = Page { state: &state, user: &user, claims, headers: &headers, body: &body };
     match body.parse()? {
         ChatKitRequest::ThreadsCreate { input } => page.send(None, input).await,
         ChatKitRequest::ThreadsAddUserMessage { input, thread_id } => {
@@ -117,6 +118,7 @@ struct Transcript {
 struct Page<'a> {
     state: &'a AppState,
     user: &'a UserId,
+    claims: Claims,
     headers: &'a HeaderMap,
     body: &'a JsonBytes,
 }
@@ -128,6 +130,7 @@ impl Page<'_> {
 
     fn posting(&self) -> Result<Posting, ApiError> {
         Ok(Posting {
+            claims: self.claims.clone(),
             // The page's own Stop only closes the connection: it is offered where that stops the
             // run, or where the helper turns it into a cancel.
             allow_cancel: self.is_own_client() || self.state.chat.runs().stops_when_left(),

@@ -20,7 +20,7 @@ use super::{
     AppState,
     error::{ApiError, Code},
     extract::JsonBody,
-    login::CallerUser,
+    login::{CallerClaims, CallerUser},
 };
 
 #[derive(Deserialize)]
@@ -67,6 +67,7 @@ pub(super) fn check_path_user(path: &str, caller: &UserId) -> Result<(), ApiErro
 pub(super) async fn chat(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
+    CallerClaims(claims): CallerClaims,
     Path(path_user): Path<String>,
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Json<ChatResponse>, ApiError> {
@@ -78,7 +79,8 @@ pub(super) async fn chat(
         quoted_text: None,
         options: InferenceOptions::default(),
     };
-    let posting = Posting { allow_cancel: false, idempotency: None, on_busy: OnBusy::Refuse };
+    let posting =
+        Posting { claims, allow_cancel: false, idempotency: None, on_busy: OnBusy::Refuse };
     let sent = state.chat.send(&user, message, posting).await?;
     let (run_id, conversation_id) = (sent.run_id, sent.thread_id);
     let result = state.chat.wait(&user, sent).await?;

@@ -1,7 +1,7 @@
 //! Who is calling. A route needs a caller unless it stands in the router's short list of those
 //! that do not; the handler finds it in the request.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -10,7 +10,10 @@ use axum::{
     response::Response,
 };
 
-use crate::{auth::bearer, protocol::UserId};
+use crate::{
+    auth::{Caller, bearer},
+    protocol::{Claims, UserId},
+};
 
 use super::{AppState, error::ApiError};
 
@@ -27,6 +30,26 @@ impl<S: Send + Sync> FromRequestParts<S> for CallerUser {
     }
 }
 
+/// What an agent may know of the caller of such a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CallerClaims(pub(super) Claims);
+
+impl<S: Send + Sync> FromRequestParts<S> for CallerClaims {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+fn admit(request: &mut Request, caller: Caller) {
+    let extensions = request.extensions_mut();
+    extensions.insert(caller.user_id);
+    if !caller.claims.is_empty() {
+        extensions.insert(CallerClaims(caller.claims));
+    }
+}
+
 /// Lets in who has a session token.
 pub(super) async fn require_session(
     State(state): State<AppState>,
@@ -35,7 +58,7 @@ pub(super) async fn require_session(
 ) -> Result<Response, ApiError> {
     let token = bearer_token(request.headers())?;
     let caller = state.auth.authenticate_session(token)?;
-    request.extensions_mut().insert(caller.user_id);
+    admit(&mut request, caller);
     Ok(next.run(request).await)
 }
 
@@ -47,7 +70,7 @@ pub(super) async fn require_login(
 ) -> Result<Response, ApiError> {
     let token: Arc<str> = bearer_token(request.headers())?.into();
     let caller = state.auth.authenticate_any(&token).await?;
-    request.extensions_mut().insert(caller.user_id);
+    admit(&mut request, caller);
     Ok(next.run(request).await)
 }
 

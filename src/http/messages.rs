@@ -19,7 +19,14 @@ use crate::{
     store::record::IdempotencyKey,
 };
 
-use super::{AppState, error::ApiError, extract::JsonBytes, login::CallerUser, runs::Run, sse};
+use super::{
+    AppState,
+    error::ApiError,
+    extract::JsonBytes,
+    login::{CallerClaims, CallerUser},
+    runs::Run,
+    sse,
+};
 
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
@@ -53,6 +60,7 @@ pub(super) struct Answer {
 pub(super) async fn post_message(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
+    CallerClaims(claims): CallerClaims,
     headers: HeaderMap,
     body: JsonBytes,
 ) -> Result<Response, ApiError> {
@@ -66,6 +74,7 @@ pub(super) async fn post_message(
         options: InferenceOptions { tool_choice: None, model: request.model },
     };
     let posting = Posting {
+        claims,
         allow_cancel: true,
         idempotency: idempotency_key(&headers, "messages", &body)?,
         on_busy: OnBusy::Refuse,

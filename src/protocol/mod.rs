@@ -12,11 +12,13 @@
 //! | [`request`] | what a ChatKit page posts |
 //! | [`event`] | what a stream answers: events and item updates |
 //! | [`thread`], [`item`], [`annotation`], [`workflow`], [`attachment`] | the objects in them |
+//! | [`claims`] | what a login says of its user |
 //! | [`confirmation`] | the widget that asks whether a tool may be called |
 //! | [`page`], [`id`], [`time`] | paging, identifiers, timestamps |
 
 pub mod annotation;
 pub mod attachment;
+pub mod claims;
 pub mod confirmation;
 pub mod event;
 pub mod id;
@@ -29,6 +31,7 @@ pub mod workflow;
 
 pub use annotation::{Annotation, Source};
 pub use attachment::Attachment;
+pub use claims::Claims;
 pub use event::{ItemUpdate, ThreadEvent};
 pub use id::{AttachmentId, ItemId, RunId, ThreadId, UserId};
 pub use item::{ItemKind, ThreadItem};

@@ -303,6 +303,7 @@ impl Runs {
         Turn {
             run_id: live.id,
             user_id: request.user_id.clone(),
+            claims: request.claims.clone(),
             thread: live.thread.clone(),
             input: request.opening.item().cloned(),
             history: self.history_of(live, &request),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{ThreadHandle, Turn},
-    protocol::{Timestamp, item::InferenceOptions},
+    protocol::{Claims, Timestamp, item::InferenceOptions},
     store::{
         StoreError,
         record::{RunRecord, Usage},
@@ -76,6 +76,7 @@ pub(super) async fn go_on(runs: &Runs, run: &RunRecord) -> Result<bool, StoreErr
     let turn = Turn {
         run_id: run.id,
         user_id: run.user_id.clone(),
+        claims: Claims::default(),
         thread: live.thread.clone(),
         input: None,
         options: InferenceOptions::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     protocol::{
-        RunId, ThreadEvent, ThreadId, UserId, event::StreamOptions, item::InferenceOptions,
+        Claims, RunId, ThreadEvent, ThreadId, UserId, event::StreamOptions, item::InferenceOptions,
     },
     store::{
         StoreError,
@@ -19,6 +19,8 @@ use super::{live_run::LiveRun, log::RunLog, opening::Opening};
 pub struct StartRun {
     /// Whose it is.
     pub user_id: UserId,
+    /// What the agent may know of them.
+    pub claims: Claims,
     /// Where it answers.
     pub thread: RunThread,
     /// What it begins with; new items have the ids and the times that they shall have.

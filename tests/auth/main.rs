@@ -76,7 +76,8 @@ fn shared_secret(issuer: Option<&str>, audience: Option<&str>) -> Login {
 fn instance(login: Login, session: SessionSecrets, store: &MemoryStore, clock: &TestClock) -> Auth {
     // The second of two tests in one process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Auth::new(AuthConfig { login, session }, store.clone(), clock.clock()).unwrap()
+    Auth::new(AuthConfig { login, session, claims: Vec::new() }, store.clone(), clock.clock())
+        .unwrap()
 }
 
 /// A login's JWT of `user` for [`shared_secret`].

@@ -12,7 +12,8 @@ use chatkit_gateway::{
     },
     demo::scripted_model::{ModelCall, ScriptedModel, Step},
     protocol::{
-        RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId, item::InferenceOptions,
+        Claims, RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId,
+        item::InferenceOptions,
     },
     store::{
         StoreError,
@@ -119,6 +120,7 @@ fn turn(items: Vec<ThreadItem>) -> Turn {
     Turn {
         run_id: RunId::new(),
         user_id,
+        claims: Claims::default(),
         thread: ThreadHandle::new(thread),
         input: None,
         options: InferenceOptions::default(),

@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 use crate::support::{TestServer, client::Answer, server::LOGIN_SECRET};
 
 fn login(user: &str, seconds: i64) -> String {
+    login_with(user, seconds, &json!({}))
+}
+
+/// A login that says more of its user.
+pub(crate) fn login_with(user: &str, seconds: i64, more: &Value) -> String {
     let now = Timestamp::now().as_seconds();
-    let claims = json!({ "sub": user, "iat": now, "exp": now + seconds });
+    let mut claims = json!({ "sub": user, "iat": now, "exp": now + seconds });
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     encode(&Header::default(), &claims, &EncodingKey::from_secret(LOGIN_SECRET.as_bytes())).unwrap()
 }
 

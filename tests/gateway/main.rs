@@ -34,6 +34,7 @@ mod playground;
 mod promises;
 mod protocol_inputs;
 mod remote_agent;
+mod remote_tools;
 mod resume;
 mod sdk;
 mod shutdown;

@@ -10,6 +10,7 @@ use tokio::{
     process::{Child, Command},
 };
 
+use crate::login::login_with;
 use crate::support::{
     Client, TestServer,
     agent_service::{AgentService, Asked, Play},
@@ -17,12 +18,15 @@ use crate::support::{
     events::{done_text, kinds},
 };
 
-const SECRET: &str = "a-secret-of-the-remote-agent-for-tests";
+pub(crate) const SECRET: &str = "a-secret-of-the-remote-agent-for-tests";
+
+/// The configuration of the agent at this address; more of `[agent]` may be put behind it.
+pub(crate) fn file(url: &str) -> String {
+    format!("[agent]\nkind = \"remote\"\nurl = \"{url}\"\nsecret_env = \"AGENT_SECRET\"\n")
+}
 
 pub(crate) async fn gateway(url: &str) -> TestServer {
-    let file =
-        format!("[agent]\nkind = \"remote\"\nurl = \"{url}\"\nsecret_env = \"AGENT_SECRET\"\n");
-    TestServer::start_with(&[("gateway.toml", &file), ("AGENT_SECRET", SECRET)]).await
+    TestServer::start_with(&[("gateway.toml", &file(url)), ("AGENT_SECRET", SECRET)]).await
 }
 
 fn item(id: &str, text: &str) -> Value {
@@ -42,11 +46,11 @@ fn delta(id: &str, delta: &str) -> Value {
     json!({ "type": "thread.item.updated", "item_id": id, "update": update })
 }
 
-fn done(id: &str, text: &str) -> Value {
+pub(crate) fn done(id: &str, text: &str) -> Value {
     json!({ "type": "thread.item.done", "item": item(id, text) })
 }
 
-fn answers(text: &str) -> Play {
+pub(crate) fn answers(text: &str) -> Play {
     Play::Events(vec![added("a"), delta("a", text), done("a", text)])
 }
 
@@ -86,6 +90,50 @@ async fn the_turn_is_posted_signed_and_its_answer_is_streamed_and_kept() {
         hmac::verify(&key, &signed, &digest).unwrap();
         assert!(!request.headers.contains_key("authorization"), "the caller's token stays here");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_agent_is_told_the_claims_that_the_operator_names_and_no_others() {
+    let service = AgentService::start([answers("a"), answers("b"), answers("c")]).await;
+    let file = file(&service.url) + "claims = [\"email\", \"roles\", \"phone\"]\n";
+    let server = TestServer::start_with(&[("gateway.toml", &file), ("AGENT_SECRET", SECRET)]).await;
+    let claims = json!({ "email": "a@example.com", "roles": ["admin"], "name": "Alice" });
+    let by_login = server.nobody().with_token(&login_with("alice", 900, &claims));
+
+    let session = by_login.post("/api/chatkit/session", &Value::Null).await.body;
+    let token = session["client_secret"].as_str().unwrap();
+    by_login.with_token(token).say("hi").await.rest().await;
+    // A refreshed session knows them still, and the login itself says them.
+    let body = json!({ "client_secret": token });
+    let fresh = server.nobody().post("/api/chatkit/refresh", &body).await.body;
+    by_login.with_token(fresh["client_secret"].as_str().unwrap()).say("hi").await.rest().await;
+    by_login.post("/api/alice/chat", &json!({ "message": "hi" })).await;
+
+    let told = json!({ "email": "a@example.com", "roles": ["admin"] });
+    let asked: Vec<Value> =
+        service.asked().iter().map(|asked| asked.json()["claims"].clone()).collect();
+    assert_eq!(asked, [told.clone(), told.clone(), told]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn claims_that_are_too_large_for_every_request_are_refused_at_the_login() {
+    let service = AgentService::start([answers("a")]).await;
+    let file = file(&service.url) + "claims = [\"about\"]\n";
+    let server = TestServer::start_with(&[("gateway.toml", &file), ("AGENT_SECRET", SECRET)]).await;
+    let session = |about: usize| {
+        let claims = json!({ "about": "x".repeat(about) });
+        let by_login = server.nobody().with_token(&login_with("alice", 900, &claims));
+        async move { by_login.post("/api/chatkit/session", &Value::Null).await }
+    };
+
+    assert_eq!(session(4096).await.status, StatusCode::UNAUTHORIZED);
+    let session = session(4000).await;
+    let alice = server.nobody().with_token(session.body["client_secret"].as_str().unwrap());
+
+    alice.say("hi").await.rest().await;
+    assert_eq!(service.asked()[0].json()["claims"]["about"].as_str().unwrap().len(), 4000);
     server.stop().await;
 }
 
@@ -304,4 +352,6 @@ async fn a_remote_agent_needs_an_address_and_a_secret_that_is_one() {
     assert!(problems(named, None).contains("AGENT_SECRET"));
     assert!(problems(named, Some("short")).contains("AGENT_SECRET"));
     assert_eq!(problems(named, Some(SECRET)), "");
+    let of_a_model = "[agent]\ntools = [\"*\"]\n";
+    assert!(problems(of_a_model, None).contains("agent.tools"));
 }

@@ -7,7 +7,8 @@ use tokio::process::Command;
 use crate::{
     ask_user::forms,
     confirmation::{RUN, press, widgets},
-    remote_agent::{a_message_and_an_action, example, gateway, path},
+    remote_agent::{SECRET, a_message_and_an_action, example, file, gateway, path},
+    remote_tools::turns_with_calls,
     support::{EventStream, Received, TestServer, answer_text, events::done_text},
     tool_server::{Era, ToolServer},
 };
@@ -21,7 +22,8 @@ jsonschema.Draft202012Validator.check_schema(schema)
 for turn in sys.argv[2:]:
     jsonschema.validate(json.loads(turn), schema, jsonschema.Draft202012Validator)";
     let schema = format!("{}/docs/remote-agent.schema.json", env!("CARGO_MANIFEST_DIR"));
-    let turns = a_message_and_an_action().await.into_iter().map(|asked| asked.json().to_string());
+    let turns = a_message_and_an_action().await.into_iter().chain(turns_with_calls().await);
+    let turns = turns.map(|asked| asked.json().to_string());
 
     let mut python = Command::new(std::env::var("TEST_SDK_PYTHON").unwrap());
     let checked = python.args(["-c", check, &schema]).args(turns).output().await.unwrap();
@@ -55,6 +57,46 @@ async fn an_existing_chatkit_python_server_answers_behind_the_gateway() {
     assert_eq!(thread["messages"][1]["content"], "Tea it is.");
     let input = model.model.call(1).await.body["input"].to_string();
     assert!(input.contains("tea or coffee?"), "{input}");
+    server.stop().await;
+    model.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_SDK_PYTHON"]
+async fn an_agent_of_the_agents_sdk_calls_a_tool_of_the_gateway() {
+    let python = std::env::var("TEST_SDK_PYTHON").unwrap();
+    let model = TestServer::start().await;
+    model.model.will_play([
+        Step::call("add_task", &json!({ "title": "milk" })),
+        Step::call("add_task", &json!({ "title": "tea" })),
+    ]);
+    model.model.will_play([Step::text("Both are "), Step::text("there.")]);
+    let (_agent, url) = example(
+        Command::new(python)
+            .arg(path("python/agent.py"))
+            .env("OPENAI_API_KEY", "none")
+            .env("OPENAI_BASE_URL", model.model.running.base_url()),
+    )
+    .await;
+    let file = file(&url) + "tools = [\"add_*\"]\n";
+    let server = TestServer::start_with(&[("gateway.toml", &file), ("AGENT_SECRET", SECRET)]).await;
+    let alice = server.alice();
+
+    let events = alice.say("add milk and tea").await.rest().await;
+
+    assert_eq!(answer_text(&events), "Both are there.");
+    let tasks = alice.get("/api/alice/tasks").await.body;
+    assert_eq!(tasks["data"].as_array().unwrap().len(), 2, "{tasks}");
+    let input = model.model.call(2).await.body["input"].clone();
+    let outputs: Vec<_> = input
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["type"] == "function_call_output")
+        .map(|item| item["output"].as_str().unwrap())
+        .collect();
+    assert_eq!(outputs.len(), 2, "{input}");
+    assert!(outputs[0].contains("milk") && outputs[1].contains("tea"), "{outputs:?}");
     server.stop().await;
     model.stop().await;
 }

@@ -27,6 +27,19 @@ export function textOf(item) {
   return (item?.content ?? []).map((part) => part.text ?? "").join("");
 }
 
+/**
+ * The event that asks for calls of the gateway's tools: `[{ call_id, name, arguments }]`. When `respond`
+ * has ended they are made, and it is asked again, with their outputs in `turn.tool_calls`.
+ */
+export function callTools(calls) {
+  return { type: "tool_calls", calls };
+}
+
+/** The calls of this run so far. */
+export function callsOf(turn) {
+  return turn.tool_calls.filter((call) => call.run_id === turn.run_id);
+}
+
 /** Whether the gateway sent this, and lately. */
 function isSigned(request, body, secret) {
   const timestamp = request.headers["chatkit-gateway-timestamp"] ?? "";

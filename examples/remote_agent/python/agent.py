@@ -15,17 +15,17 @@ from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_res
 from chatkit.server import ChatKitServer
 from openai import AsyncOpenAI
 
-from gateway_agent import agent_app
+from gateway_agent import Caller, agent_app
 
 
-class Assistant(ChatKitServer[str]):
+class Assistant(ChatKitServer[Caller]):
     """What was there before: a server with a `respond`."""
 
     def __init__(self):
         # The gateway's wrapper brings a store with each turn.
         super().__init__(store=None)
         model = os.environ.get("OPENAI_MODEL", "gpt-5-mini")
-        self.agent = Agent[AgentContext[str]](
+        self.agent = Agent[AgentContext[Caller]](
             name="assistant",
             instructions="You are brief.",
             model=OpenAIResponsesModel(model, AsyncOpenAI()),
@@ -35,8 +35,9 @@ class Assistant(ChatKitServer[str]):
         items = await self.store.load_thread_items(thread.id, None, 100, "asc", context)
         agent_context = AgentContext(thread=thread, store=self.store, request_context=context)
         result = Runner.run_streamed(
-            self.agent,
-            await simple_to_agent_input(items.data),
+            # With the tools that gateway.toml gives it.
+            self.agent.clone(tools=context.tools, tool_use_behavior=context.stop),
+            await simple_to_agent_input(items.data) + context.calls,
             context=agent_context,
             run_config=RunConfig(tracing_disabled=True),
         )

@@ -3,6 +3,8 @@ is not needed any more.
 
     app = agent_app(MyServer(), secret)          # an ASGI application: uvicorn module:app
 
+Its context is a `Caller`: who asks, and the gateway's tools for an `Agent` of the Agents SDK.
+
 The server gets a store that holds the turn's thread for the time of the turn. What it writes there
 with `save_thread` reaches the gateway with the events; everything else is the gateway's.
 """
@@ -12,8 +14,10 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from agents import FunctionTool, StopAtTools
 from chatkit.actions import Action
 from chatkit.server import ChatKitServer
 from chatkit.store import NotFoundError, Store
@@ -37,6 +41,60 @@ MAX_AGE = 300
 
 _items = TypeAdapter(list[ThreadItem])
 _item = TypeAdapter(ThreadItem)
+
+
+@dataclass
+class Caller:
+    """Who asks, and what the gateway has for them."""
+
+    user_id: str
+    # Of the claims of their login those that `claims` in gateway.toml names.
+    claims: dict[str, Any]
+    turn: dict[str, Any]
+    # The calls of the gateway's tools that the model wants made.
+    wanted: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def tools(self) -> list[FunctionTool]:
+        """The gateway's tools, for an `Agent`. The run of the SDK stops at them (see `stop`): the
+        gateway makes the calls, and asks again with what they gave."""
+
+        def tool(spec: dict[str, Any]) -> FunctionTool:
+            async def want(context: Any, arguments: str) -> str:
+                call = {"call_id": context.tool_call_id, "name": spec["name"]}
+                self.wanted.append({**call, "arguments": arguments})
+                return "The gateway makes this call."
+
+            return FunctionTool(
+                name=spec["name"],
+                description=spec["description"],
+                params_json_schema=spec["parameters"],
+                on_invoke_tool=want,
+                strict_json_schema=False,
+            )
+
+        return [tool(spec) for spec in self.turn["tools"]]
+
+    @property
+    def stop(self) -> StopAtTools:
+        """The `tool_use_behavior` of an `Agent` with these tools."""
+        return StopAtTools(stop_at_tool_names=[tool["name"] for tool in self.turn["tools"]])
+
+    @property
+    def calls(self) -> list[dict[str, str]]:
+        """What has come of such calls since the user spoke last, to be put behind the input of the
+        model."""
+        said = [item["id"] for item in self.turn["items"]]
+        spoke = [item["id"] for item in self.turn["items"] if item["type"] == "user_message"]
+        begin = said.index(spoke[-1]) if spoke else -1
+        items = []
+        for call in self.turn["tool_calls"]:
+            if call["item_id"] in said[begin + 1 :]:
+                named = {"call_id": call["call_id"], "type": "function_call"}
+                items.append({**named, "name": call["name"], "arguments": call["arguments"]})
+                named["type"] = "function_call_output"
+                items.append({**named, "output": call["output"]})
+        return items
 
 
 class TurnStore(Store[Any]):
@@ -105,21 +163,27 @@ def is_signed(request: Request, body: bytes, secret: bytes) -> bool:
     return not is_late and hmac.compare_digest(given, f"v1={digest}")
 
 
+def as_here(made: Any) -> Any:
+    """With its time as the SDK has it: local, and without a zone."""
+    made.created_at = made.created_at.astimezone().replace(tzinfo=None)
+    return made
+
+
 async def events_of(
     server: ChatKitServer[Any], turn: dict[str, Any]
-) -> AsyncIterator[ThreadStreamEvent]:
-    """What the server answers to a turn. Its context is the user's id."""
-    thread = ThreadMetadata.model_validate(turn["thread"])
-    store = TurnStore(thread, _items.validate_python(turn["items"]))
+) -> AsyncIterator[ThreadStreamEvent | dict[str, Any]]:
+    """What the server answers to a turn. Its context is the `Caller`."""
+    thread = as_here(ThreadMetadata.model_validate(turn["thread"]))
+    store = TurnStore(thread, [as_here(item) for item in _items.validate_python(turn["items"])])
     server.store = store
-    context = turn["user_id"]
+    context = Caller(turn["user_id"], turn["claims"], turn)
     if turn["type"] == "action":
         action = Action(type=turn["action"]["type"], payload=turn["action"]["payload"])
         sender = turn["action"]["sender"]
-        sender = None if sender is None else _item.validate_python(sender)
+        sender = None if sender is None else as_here(_item.validate_python(sender))
         events = server.action(thread, action, sender, context)
     else:
-        message = turn["input"] and _item.validate_python(turn["input"])
+        message = turn["input"] and as_here(_item.validate_python(turn["input"]))
         # As in the official server: what is no message of the user is in the items alone.
         is_message = message is not None and message.type == "user_message"
         events = server.respond(thread, message if is_message else None, context)
@@ -129,6 +193,8 @@ async def events_of(
     if store.thread != before or thread != before:
         changed = store.thread if store.thread != before else thread
         yield ThreadUpdatedEvent(thread=Thread(**changed.model_dump(), items=Page()))
+    if context.wanted:
+        yield {"type": "tool_calls", "calls": context.wanted}
 
 
 def agent_app(make_server, secret: str) -> Starlette:
@@ -143,7 +209,10 @@ def agent_app(make_server, secret: str) -> Starlette:
 
         async def frames() -> AsyncIterator[str]:
             async for event in events_of(make_server(), turn):
-                yield f"data: {event.model_dump_json(exclude_none=True)}\n\n"
+                if isinstance(event, dict):
+                    yield f"data: {json.dumps(event)}\n\n"
+                else:
+                    yield f"data: {event.model_dump_json(exclude_none=True)}\n\n"
             yield "data: [DONE]\n\n"
 
         return StreamingResponse(frames(), media_type="text/event-stream")

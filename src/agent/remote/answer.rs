@@ -11,13 +11,20 @@ use serde_json::{Map, Value};
 use crate::{
     agent::{AgentError, ThreadHandle, Turn},
     protocol::{ItemId, ThreadEvent, ThreadId, ThreadStatus, Timestamp, event::ErrorEvent},
-    store::record::History,
+    store::record::{History, Usage},
+    upstream::FunctionCall,
 };
 
 use super::unusable;
 
 /// More items than an answer has: a list of names must not take the memory.
 const MAX_ITEMS: usize = 10_000;
+
+/// More calls of tools than a run has.
+const MAX_CALLS: usize = 1_000;
+
+/// The longest name of a call.
+const MAX_CALL_ID: usize = 255;
 
 /// An answer as it comes.
 pub(super) struct Answer {
@@ -28,6 +35,8 @@ pub(super) struct Answer {
     names: HashMap<String, (ItemId, Timestamp)>,
     /// Items that were added and are not done.
     open: HashSet<ItemId>,
+    /// The calls of tools that it has asked for.
+    calls: HashSet<String>,
 }
 
 /// What an event means.
@@ -37,6 +46,10 @@ pub(super) enum Said {
     Event(Box<ThreadEvent>),
     /// The thread shall be so.
     Thread(Box<GivenThread>),
+    /// These tools of the gateway shall be called when the answer has ended.
+    Calls(Vec<FunctionCall>),
+    /// Tokens that the agent has used.
+    Usage(Usage),
     /// Nothing that the gateway does not do itself.
     Nothing,
 }
@@ -49,18 +62,38 @@ pub(super) struct GivenThread {
     metadata: Option<Map<String, Value>>,
 }
 
+/// A `tool_calls` event.
+#[derive(Debug, Deserialize)]
+struct GivenCalls {
+    calls: Vec<GivenCall>,
+}
+
+#[derive(Debug, Deserialize)]
+struct GivenCall {
+    call_id: String,
+    name: String,
+    /// An object, or its JSON as models write it.
+    #[serde(default)]
+    arguments: Value,
+}
+
 impl Answer {
     pub(super) fn new(turn: &Turn, history: &History) -> Self {
-        Self {
+        let mut answer = Self {
             thread_id: turn.thread_id(),
-            known: history
-                .items
-                .iter()
-                .map(|record| (record.item.id, record.item.created_at))
-                .collect(),
+            known: HashMap::new(),
             names: HashMap::new(),
             open: HashSet::new(),
-        }
+            calls: HashSet::new(),
+        };
+        answer.learn(history);
+        answer
+    }
+
+    /// The items that the agent has been sent, by which it may name them.
+    pub(super) fn learn(&mut self, history: &History) {
+        let items = history.items.iter().map(|record| &record.item);
+        self.known.extend(items.map(|item| (item.id, item.created_at)));
     }
 
     /// Reads the data of one event.
@@ -69,6 +102,11 @@ impl Answer {
             serde_json::from_str(data).map_err(|_| unusable("an event is not JSON"))?;
         match event["type"].as_str().unwrap_or_default() {
             "thread.created" | "stream_options" => return Ok(Said::Nothing),
+            "tool_calls" => return self.calls(event).map(Said::Calls),
+            "usage" => {
+                let usage = serde_json::from_value(event);
+                return usage.map(Said::Usage).map_err(|error| unusable(&error.to_string()));
+            }
             "thread.updated" => {
                 let thread = serde_json::from_value(event["thread"].take());
                 return thread
@@ -102,6 +140,28 @@ impl Answer {
             return Ok(());
         }
         Err(unusable("the answer ended before thread.item.done of an item that it had begun"))
+    }
+
+    /// The calls that an event asks for. A name means one call in all of the run.
+    fn calls(&mut self, event: Value) -> Result<Vec<FunctionCall>, AgentError> {
+        let given: GivenCalls =
+            serde_json::from_value(event).map_err(|error| unusable(&error.to_string()))?;
+        let mut calls = Vec::new();
+        for GivenCall { call_id, name, arguments } in given.calls {
+            if !(1..=MAX_CALL_ID).contains(&call_id.len()) || self.calls.len() == MAX_CALLS {
+                return Err(unusable("a call_id is empty or too long, or there are too many"));
+            }
+            if !self.calls.insert(call_id.clone()) {
+                return Err(unusable("two calls of a run have the same call_id"));
+            }
+            let arguments = match arguments {
+                Value::String(json) => json,
+                Value::Null => "{}".to_owned(),
+                arguments => arguments.to_string(),
+            };
+            calls.push(FunctionCall { call_id, name, arguments });
+        }
+        Ok(calls)
     }
 
     /// Gives the items of an event the gateway's identifiers and times.

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    agent::WidgetAction,
+    agent::{WidgetAction, history},
     protocol::{
-        RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId, item::InferenceOptions,
-        request::Action,
+        Claims, ItemId, RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp, UserId,
+        item::InferenceOptions, request::Action,
     },
-    store::record::ThreadRecord,
+    store::record::{ThreadRecord, ToolCallRecord, ToolCallState},
+    tools::ToolSpec,
 };
 
 /// The version of the form. Members may be added without another.
@@ -22,8 +23,12 @@ pub(super) struct Request<'a> {
     #[serde(rename = "type")]
     pub(super) kind: Kind,
     pub(super) run_id: RunId,
+    /// Which turn of the run, from 0: each that follows has what tools gave since.
+    pub(super) turn: u32,
     pub(super) user_id: &'a UserId,
-    pub(super) thread: Thread<'a>,
+    /// What the login said of the user, as far as gateway.toml lets the agent know.
+    pub(super) claims: &'a Claims,
+    pub(super) thread: Thread,
     /// The newest of what was said, oldest first, hidden items and the input included.
     pub(super) items: Vec<&'a ThreadItem>,
     /// What is answered; null for an action.
@@ -31,6 +36,10 @@ pub(super) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) action: Option<GivenAction<'a>>,
     pub(super) options: &'a InferenceOptions,
+    /// The gateway's tools that the agent may call.
+    pub(super) tools: Vec<Tool<'a>>,
+    /// Calls of them that stand in `items`, oldest first.
+    pub(super) tool_calls: Vec<ToolCall<'a>>,
     /// When the gateway will stop the run.
     pub(super) deadline: Timestamp,
 }
@@ -47,12 +56,36 @@ pub(super) enum Kind {
 
 /// The thread, with the metadata that clients never see.
 #[derive(Debug, Serialize)]
-pub(super) struct Thread<'a> {
+pub(super) struct Thread {
     id: ThreadId,
-    title: &'a Option<String>,
-    status: &'a ThreadStatus,
-    metadata: &'a Map<String, Value>,
+    title: Option<String>,
+    status: ThreadStatus,
+    metadata: Map<String, Value>,
     created_at: Timestamp,
+}
+
+/// A tool, as models are told of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Tool<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a Value,
+}
+
+/// A call of a tool, and what came of it.
+#[derive(Debug, Serialize)]
+pub(super) struct ToolCall<'a> {
+    run_id: RunId,
+    /// Calls of one turn were made at the same time.
+    turn: u32,
+    /// What shows it.
+    item_id: ItemId,
+    call_id: &'a str,
+    name: &'a str,
+    arguments: &'a str,
+    status: ToolCallState,
+    /// For a model: also where the call has not been made, or nobody knows.
+    output: String,
 }
 
 /// Something that was done with a widget.
@@ -64,13 +97,27 @@ pub(super) struct GivenAction<'a> {
     sender: Option<&'a ThreadItem>,
 }
 
-pub(super) fn thread(thread: &ThreadRecord) -> Thread<'_> {
-    Thread {
-        id: thread.id,
-        title: &thread.title,
-        status: &thread.status,
-        metadata: &thread.metadata,
-        created_at: thread.created_at,
+impl From<ThreadRecord> for Thread {
+    fn from(thread: ThreadRecord) -> Self {
+        let ThreadRecord { id, title, status, metadata, created_at, .. } = thread;
+        Self { id, title, status, metadata, created_at }
+    }
+}
+
+pub(super) fn tool(tool: &ToolSpec) -> Tool<'_> {
+    Tool { name: &tool.name, description: &tool.description, parameters: &tool.parameters }
+}
+
+pub(super) fn tool_call(call: &ToolCallRecord) -> ToolCall<'_> {
+    ToolCall {
+        run_id: call.run_id,
+        turn: call.turn,
+        item_id: call.item_id,
+        call_id: &call.call_id,
+        name: &call.name,
+        arguments: &call.arguments,
+        status: call.state,
+        output: history::output(call),
     }
 }
 

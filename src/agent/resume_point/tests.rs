@@ -16,8 +16,8 @@ use crate::{
         model_agent::ModelAgentConfig,
     },
     protocol::{
-        ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus, Timestamp,
-        UserId,
+        Claims, ItemId, ItemKind, RunId, ThreadEvent, ThreadId, ThreadItem, ThreadStatus,
+        Timestamp, UserId,
         item::{InferenceOptions, UserMessage},
     },
     store::{
@@ -142,6 +142,7 @@ fn turn(run_id: RunId, history: &History) -> Turn {
     Turn {
         run_id,
         user_id,
+        claims: Claims::default(),
         thread: ThreadHandle::new(thread),
         input: None,
         options: InferenceOptions::default(),

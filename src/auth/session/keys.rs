@@ -14,7 +14,7 @@ use crate::{
         AuthError, Secret, SessionSecrets,
         jws::{UnverifiedToken, VerifyingKey},
     },
-    protocol::{Timestamp, UserId},
+    protocol::{Claims, Timestamp, UserId},
     store::record::SessionRecord,
 };
 
@@ -63,9 +63,14 @@ impl SessionKeys {
     }
 
     /// The newest token of a session, always the same bytes: HS256 is deterministic, and
-    /// everything in the token stands in the row.
-    pub(super) fn current_token_of(&self, row: &SessionRecord, now: Timestamp) -> IssuedToken {
-        let claims = SessionClaims::new(
+    /// everything in the token stands in the row or in every token of the session.
+    pub(super) fn current_token_of(
+        &self,
+        row: &SessionRecord,
+        claims: Claims,
+        now: Timestamp,
+    ) -> IssuedToken {
+        let of_row = SessionClaims::new(
             &row.user_id,
             &row.sid,
             &row.current_jti,
@@ -73,12 +78,12 @@ impl SessionKeys {
             row.rotated_at,
             TOKEN_TTL,
         );
-        self.sign(&claims, now)
+        self.sign(&of_row.with(claims), now)
     }
 
     fn sign(&self, claims: &SessionClaims, now: Timestamp) -> IssuedToken {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing)
-            .expect("strings and integers serialise, and HMAC takes any key");
+            .expect("plain data serialises, and HMAC takes any key");
         let expires_in = u64::try_from(claims.exp.saturating_sub(now.as_seconds())).unwrap_or(0);
         IssuedToken { token, expires_at: claims.exp, expires_in }
     }

@@ -32,7 +32,7 @@ pub use token::{IssuedToken, MAX_DETACHED_TTL, SESSION_KEPT_FOR};
 
 use super::{AuthError, Caller, Clock, jws::UnverifiedToken};
 use crate::{
-    protocol::{Timestamp, UserId},
+    protocol::{Claims, Timestamp, UserId},
     store::record::SessionRecord,
 };
 
@@ -57,7 +57,11 @@ impl Sessions {
     }
 
     /// Begins a session for a user who has just logged in.
-    pub(super) async fn issue(&self, user: &UserId) -> Result<IssuedToken, AuthError> {
+    pub(super) async fn issue(
+        &self,
+        user: &UserId,
+        claims: Claims,
+    ) -> Result<IssuedToken, AuthError> {
         let now = self.clock.now();
         let session = SessionRecord {
             sid: new_id(),
@@ -70,7 +74,7 @@ impl Sessions {
             revoked_at: None,
         };
         self.store.insert_session(session.clone()).await?;
-        Ok(self.keys.current_token_of(&session, now))
+        Ok(self.keys.current_token_of(&session, claims, now))
     }
 
     /// Whose token it is, if it is live. No I/O.
@@ -82,7 +86,11 @@ impl Sessions {
         if claims.exp <= self.clock.now().as_seconds() {
             return Err(AuthError::SessionExpired);
         }
-        Ok(Caller { user_id: claims.user()?, session: Some(claims.sid.into()) })
+        Ok(Caller {
+            user_id: claims.user()?,
+            session: Some(claims.sid.into()),
+            claims: claims.claims,
+        })
     }
 
     /// Ends the session of a token, which may have expired. Idempotent.

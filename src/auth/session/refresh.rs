@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{REVOKED, Sessions, new_id, token::IssuedToken, token::SessionClaims};
 use crate::{
     auth::{AuthError, jws::UnverifiedToken},
-    protocol::Timestamp,
+    protocol::{Claims, Timestamp},
     store::record::SessionRecord,
 };
 
@@ -72,11 +72,13 @@ impl Sessions {
             };
             match Step::of(&claims, &row, now) {
                 Step::Rotate => {
-                    if let Some(token) = self.rotate(row, now).await? {
+                    if let Some(token) = self.rotate(row, claims.claims.clone(), now).await? {
                         return Ok(token);
                     }
                 }
-                Step::Repeat => return Ok(self.keys.current_token_of(&row, now)),
+                Step::Repeat => {
+                    return Ok(self.keys.current_token_of(&row, claims.claims, now));
+                }
                 Step::Reused => {
                     warn!(session.id = row.sid, "a rotated token came back: session revoked");
                     self.revoke_session(&row.sid, &row.user_id, now).await?;
@@ -92,11 +94,12 @@ impl Sessions {
     async fn rotate(
         &self,
         row: SessionRecord,
+        claims: Claims,
         now: Timestamp,
     ) -> Result<Option<IssuedToken>, AuthError> {
         let next = SessionRecord { current_jti: new_id(), rotated_at: now, ..row };
         let is_swapped =
             self.store.rotate_session(&next.sid, &row.current_jti, &next.current_jti, now).await?;
-        Ok(is_swapped.then(|| self.keys.current_token_of(&next, now)))
+        Ok(is_swapped.then(|| self.keys.current_token_of(&next, claims, now)))
     }
 }

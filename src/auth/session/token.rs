@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     auth::AuthError,
-    protocol::{Timestamp, UserId},
+    protocol::{Claims, Timestamp, UserId},
 };
 
 /// The `type` of a session token, which no login has.
@@ -40,6 +40,10 @@ pub(super) struct SessionClaims {
     pub(super) sid: String,
     pub(super) jti: String,
     pub(super) auth_time: i64,
+    /// What the login said of its user that agents may know. It stands in the tokens alone, each
+    /// taken over from the one before.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub(super) claims: Claims,
 }
 
 impl SessionClaims {
@@ -61,7 +65,13 @@ impl SessionClaims {
             sid: sid.to_owned(),
             jti: jti.to_owned(),
             auth_time: auth_time.as_seconds(),
+            claims: Claims::default(),
         }
+    }
+
+    /// With what the login said of its user.
+    pub(super) fn with(self, claims: Claims) -> Self {
+        Self { claims, ..self }
     }
 
     /// Whose session it is.
