@@ -6,10 +6,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::record::{
-    ItemRecord, ItemStatus, ItemWrite, RunEnd, RunStatus, TaskFilter, ThreadPatch,
+    ItemRecord, ItemStatus, ItemWrite, NewThread, RunEnd, RunStatus, TaskFilter, ThreadPatch,
+    ThreadRecord,
 };
 use crate::protocol::{
-    Attachment, ItemId, ItemKind, Order, ThreadId, ThreadItem, Timestamp,
+    Attachment, ItemId, ItemKind, Order, RunId, ThreadId, ThreadItem, ThreadStatus, Timestamp,
     confirmation::{self, Settled},
 };
 
@@ -107,6 +108,23 @@ pub(super) fn beyond_all(order: Order) -> i64 {
 /// A duration in microseconds.
 pub(super) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A thread that has just been made with a run.
+pub(super) fn begun_thread(thread: &NewThread, visible: usize, run_id: RunId) -> ThreadRecord {
+    ThreadRecord {
+        id: thread.id,
+        user_id: thread.user_id.clone(),
+        title: optional_text(thread.title.clone()),
+        status: ThreadStatus::default(),
+        allowed_image_domains: None,
+        metadata: serde_json::Map::new(),
+        created_at: thread.now,
+        updated_at: thread.now,
+        archived_at: None,
+        message_count: u64::try_from(visible).unwrap_or(u64::MAX),
+        active_run_id: Some(run_id),
+    }
 }
 
 /// A patch of a thread as the columns of a `conversation` row.

@@ -15,6 +15,7 @@
 //! beside them: values to columns (`encode`), rows to records (`decode`), which items are new
 //! (`upsert`), which run writes go together (`group`).
 
+mod begin_queue;
 mod decode;
 mod encode;
 mod error;

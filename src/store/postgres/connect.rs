@@ -8,10 +8,15 @@ use sqlx::{
     types::time::OffsetDateTime,
 };
 
-use super::{PostgresStore, admission::Admission, transaction::Transactions};
+use super::{
+    PostgresStore,
+    admission::Admission,
+    begin::{Alone, Beginner},
+    transaction::Transactions,
+};
 use crate::{
     protocol::Timestamp,
-    store::{OpenError, OpenOptions, Result, StoreError, migrations},
+    store::{OpenError, OpenOptions, Result, StoreError, begin_queue::BeginQueue, migrations},
 };
 
 /// How long a caller waits for a connection before the store counts as unavailable.
@@ -50,10 +55,15 @@ impl PostgresStore {
             0 => pool.clone(),
             connections => connect(&server, connections, connections).await?,
         };
+        let transactions = Transactions::new(pool.clone());
+        let admission = Admission::new(general, ACQUIRE_TIMEOUT);
+        let begin_alone = Alone::new(transactions.clone(), admission);
+        let beginner = Beginner { pool: pool.clone(), alone: begin_alone.clone() };
         Ok(Self {
-            transactions: Transactions::new(pool.clone()),
+            transactions,
             run_transactions: Transactions::new(run_pool),
-            admission: Admission::new(general, ACQUIRE_TIMEOUT),
+            begin_alone,
+            begin_queue: BeginQueue::start(beginner),
             pool,
         })
     }
@@ -99,6 +109,7 @@ pub(super) async fn check(store: &PostgresStore) -> Result<Timestamp> {
 
 /// Ends the transactions first, for they need the pool.
 pub(super) async fn close(store: &PostgresStore) {
+    store.begin_queue.close().await;
     store.run_transactions.finish().await;
     store.transactions.finish().await;
     store.run_transactions.close().await;

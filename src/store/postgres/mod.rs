@@ -32,6 +32,7 @@ use uuid::Uuid;
 
 use super::{
     PageQuery, Result, Store,
+    begin_queue::BeginQueue,
     decode::Columns,
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
@@ -43,7 +44,7 @@ use crate::protocol::{
     AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
     request::FeedbackKind,
 };
-use admission::Admission;
+use begin::Alone;
 use transaction::Transactions;
 
 /// A PostgreSQL database.
@@ -52,7 +53,8 @@ pub struct PostgresStore {
     transactions: Transactions,
     /// For what runs write: checkpoints are heartbeats, and late ones lose the run.
     run_transactions: Transactions,
-    admission: Admission,
+    begin_alone: Alone,
+    begin_queue: BeginQueue,
 }
 
 impl Columns for PgRow {

@@ -14,7 +14,8 @@ use crate::store::{Result, StoreError};
 pub(super) type Work<T> =
     Box<dyn for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T>> + Send>;
 
-/// Runs transactions.
+/// Runs transactions. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Transactions {
     pool: PgPool,
     tasks: TaskTracker,

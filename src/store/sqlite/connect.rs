@@ -12,10 +12,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, begin::BeginQueue, writer::Writer};
+use super::{SqliteStore, begin::Beginner, writer::Writer};
 use crate::{
     protocol::Timestamp,
-    store::{OpenError, OpenOptions, Result, StoreError, migrations},
+    store::{OpenError, OpenOptions, Result, StoreError, begin_queue::BeginQueue, migrations},
 };
 
 /// How long a reader waits for a connection before the store counts as unavailable.
@@ -50,7 +50,7 @@ impl SqliteStore {
             .await
             .map_err(|error| unreachable(&path, error))?;
         let writer = Arc::new(Writer::start(connection, lock));
-        let begin_queue = BeginQueue::start(Arc::clone(&writer));
+        let begin_queue = BeginQueue::start(Beginner(Arc::clone(&writer)));
         Ok(Self { readers, writer, begin_queue })
     }
 }

@@ -29,6 +29,7 @@ use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
     PageQuery, Result, Store,
+    begin_queue::BeginQueue,
     decode::Columns,
     record::{
         AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
@@ -40,7 +41,6 @@ use crate::protocol::{
     AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, Timestamp, UserId,
     request::FeedbackKind,
 };
-use begin::BeginQueue;
 use writer::Writer;
 
 /// A SQLite file.

@@ -1,8 +1,8 @@
 //! Accepting runs: everything that is promised once the client has its first event, in one
-//! transaction. Runs that come while one is under way share the next (see `queue`).
+//! transaction. Runs that come while one is under way share the next (see `group`).
 
 mod admit;
-mod queue;
+mod group;
 mod start;
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::store::{
 };
 
 pub(super) use admit::find_keyed_run;
-pub(super) use queue::BeginQueue;
+pub(super) use group::Beginner;
 
 pub(super) async fn begin_run(store: &SqliteStore, run: NewRun) -> Result<Begun> {
     if only_adds(&run) {

@@ -16,7 +16,7 @@ use super::{
     admit::Admitted,
 };
 use crate::{
-    protocol::{ThreadId, ThreadStatus},
+    protocol::ThreadId,
     store::{
         Result,
         encode::{self, MessageRow},
@@ -148,27 +148,14 @@ impl<'r> Beginnings<'r> {
     fn add_thread(&mut self, run: &NewRun, thread: &'r NewThread) -> ThreadRecord {
         let rows = rows_of(run);
         let visible = rows.iter().filter(|row| row.is_visible).count();
-        let title = encode::optional_text(thread.title.clone());
+        let record = encode::begun_thread(thread, visible, run.id);
         let given = GivenThread {
             id: thread.id.as_uuid(),
             user_id: thread.user_id.as_str(),
-            title: title.clone(),
+            title: record.title.clone(),
             now: thread.now.as_micros(),
-            message_count: u64::try_from(visible).unwrap_or(u64::MAX),
+            message_count: record.message_count,
             last_seq: i64::try_from(rows.len()).unwrap_or(i64::MAX),
-        };
-        let record = ThreadRecord {
-            id: thread.id,
-            user_id: thread.user_id.clone(),
-            title,
-            status: ThreadStatus::default(),
-            allowed_image_domains: None,
-            metadata: serde_json::Map::new(),
-            created_at: thread.now,
-            updated_at: thread.now,
-            archived_at: None,
-            message_count: given.message_count,
-            active_run_id: Some(run.id),
         };
         self.threads.push(given);
         self.items.extend(rows.into_iter().zip(1..).map(|(row, seq)| NewRow { row, seq }));

@@ -1,11 +1,16 @@
 //! Accepting a run: everything that is promised once the client has its first event, in one
-//! transaction.
+//! transaction. Runs of new threads begin together (see `group`).
 
-use std::collections::HashMap;
+mod group;
+
+use std::{collections::HashMap, sync::Arc};
 
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use super::{PostgresStore, attachments, item_writes, items, threads, waiting_calls};
+use super::{
+    PostgresStore, admission::Admission, attachments, item_writes, items, threads,
+    transaction::Transactions, waiting_calls,
+};
 use crate::{
     protocol::{RunId, ThreadId, UserId},
     store::{
@@ -14,17 +19,42 @@ use crate::{
     },
 };
 
+pub(super) use group::Beginner;
+
 pub(super) async fn begin_run(store: &PostgresStore, run: NewRun) -> Result<Begun> {
-    let place = store.admission.enter().await?;
-    // The place goes along with the answer, so that it is kept until after the commit.
-    let (begun, _place) = store
-        .transactions
-        .run_if(
-            move |connection| Box::pin(async move { Ok((begin(connection, run).await?, place)) }),
-            |(begun, _place)| matches!(begun, Begun::Started(_)),
-        )
-        .await?;
-    Ok(begun)
+    if group::is_new(&run) {
+        store.begin_queue.begin(run).await
+    } else {
+        store.begin_alone.begin(run).await
+    }
+}
+
+/// Begins runs one by one, each in a transaction of its own.
+#[derive(Clone)]
+pub(super) struct Alone {
+    transactions: Transactions,
+    admission: Arc<Admission>,
+}
+
+impl Alone {
+    pub(super) fn new(transactions: Transactions, admission: Admission) -> Self {
+        Self { transactions, admission: Arc::new(admission) }
+    }
+
+    async fn begin(&self, run: NewRun) -> Result<Begun> {
+        let place = self.admission.enter().await?;
+        // The place goes along with the answer, so that it is kept until after the commit.
+        let (begun, _place) = self
+            .transactions
+            .run_if(
+                move |connection| {
+                    Box::pin(async move { Ok((begin(connection, run).await?, place)) })
+                },
+                |(begun, _place)| matches!(begun, Begun::Started(_)),
+            )
+            .await?;
+        Ok(begun)
+    }
 }
 
 /// Only [`Begun::Started`] is committed, so that a step may write before a later one refuses.
