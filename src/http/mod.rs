@@ -30,6 +30,7 @@ mod session;
 mod sse;
 mod tasks;
 mod threads;
+mod unique_members;
 
 use std::sync::Arc;
 
