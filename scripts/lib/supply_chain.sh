@@ -19,6 +19,14 @@ prepare_cargo_deny() {
         cargo install --locked --root "$tools" "cargo-deny@$version"
 }
 
+# Looks at what the package is built of, and its fuzz targets. What the one has an exception for the other
+# need not meet: that is no failure.
+check_supply_chain() {
+    "$CARGO_DENY" --locked check licenses bans sources &&
+        "$CARGO_DENY" --locked --manifest-path fuzz/Cargo.toml --config deny.toml \
+            check licenses bans sources
+}
+
 # Brings the database of advisories, which is a git repository. Fails where it cannot be reached:
 # a network that does not lead there is not the project's failure.
 fetch_advisories() {

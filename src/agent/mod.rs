@@ -11,6 +11,8 @@ mod compose;
 mod conversation;
 pub mod history;
 pub mod model_agent;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 pub mod remote;
 mod resume_point;
 mod running_calls;

@@ -23,6 +23,8 @@ mod messages;
 mod observe;
 mod playground;
 mod probes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod router;
 mod runs;
 pub mod server;

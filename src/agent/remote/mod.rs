@@ -10,6 +10,8 @@
 //! | `answer` | what its events mean here: its identifiers become the gateway's |
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+mod property;
 mod request;
 
 use std::time::Duration;
@@ -23,6 +25,8 @@ use crate::{
     upstream::agent_service::AgentService,
 };
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::property::remote_agent;
 use self::{
     answer::{Answer, Said},
     request::{Kind, Request},
