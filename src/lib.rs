@@ -22,6 +22,8 @@
 //! | [`config`], [`app`], [`telemetry`] | what the operator sets, and how the parts are wired |
 //! | [`demo`] | a scripted model, for the demo and for tests |
 //!
+//! For tests alone there is `fuzz`: what has to hold for any bytes from outside.
+//!
 //! An application that brings its own agent implements [`agent::Agent`] and serves it with
 //! [`app::Gateway::with_parts`].
 
@@ -32,6 +34,9 @@ pub mod auth;
 pub mod chat;
 pub mod config;
 pub mod demo;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod live;
 pub mod protocol;

@@ -12,6 +12,8 @@ mod conversation;
 mod gateway_calls;
 pub mod history;
 pub mod model_agent;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 pub mod remote;
 mod resume_point;
 mod running_calls;

@@ -8,6 +8,8 @@ mod confirmation;
 pub mod items;
 pub mod messages;
 mod posting;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod replay;
 mod retry;
 mod rules;

@@ -383,7 +383,11 @@ fn file(
         }
     };
     toml::from_str(&text).unwrap_or_else(|error| {
-        vars.problem("CHATKIT_CONFIG", &format!("{}: {error}", path.display()));
+        // Not the error's own text, which quotes the line: a secret may stand there.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let (line, reason) = (before.matches('\n').count() + 1, error.message());
+        let problem = format!("{}, line {line}: {reason}", path.display());
+        vars.problem("CHATKIT_CONFIG", &problem);
         ConfigFile::default()
     })
 }
@@ -419,6 +423,21 @@ mod tests {
         assert_eq!(config.database_url.as_str(), "sqlite://chatkit.db");
         assert_eq!(config.model.base_url, OPENAI_BASE_URL);
         assert_eq!(config.drain, Duration::from_secs(25));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused_without_the_line_that_may_hold_a_secret() {
+        let file = "[[mcp.servers]]\nname = \"a\"\nheaders = { Authorization = \"Bearer s3cret\n";
+        let vars = BTreeMap::from([SECRET, KEY]);
+
+        let error = Config::from_vars(
+            |name| vars.get(name).map(|value| (*value).to_owned()),
+            |_: &Path| Ok(file.to_owned()),
+        );
+
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("gateway.toml, line 3: "), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
     }
 
     #[test]

@@ -9,21 +9,35 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    unique_members,
+};
 
 /// The largest body.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest reason why a body is refused, in bytes: some lines on a screen.
+const MAX_REASON: usize = 300;
 
 /// The bytes of a JSON body: of the right media type, not encoded, at most 1 MiB, within 10 s.
 pub(super) struct JsonBytes(pub(super) Bytes);
 
 impl JsonBytes {
-    /// Reads them as a value. What is wrong with them is told, never what they say.
+    /// Reads them as a value. What is wrong with them is told, in few words: an error may quote what
+    /// they say, which may be long.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.0)
-            .map_err(|error| ApiError::invalid(format!("the body cannot be read: {error}")))
+        let value = serde_json::from_slice(&self.0);
+        let value = value.and_then(|value| unique_members::check(&self.0).map(|()| value));
+        value.map_err(|error| {
+            let mut reason = error.to_string();
+            if reason.len() > MAX_REASON {
+                reason.truncate(reason.floor_char_boundary(MAX_REASON));
+                reason.push('…');
+            }
+            ApiError::invalid(format!("the body cannot be read: {reason}"))
+        })
     }
 }
 
@@ -84,7 +98,7 @@ fn is_length_limit(error: &axum::Error) -> bool {
     source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let refused = || {
         ApiError::new(Code::UnsupportedMediaType, "send the body as application/json, unencoded")
     };

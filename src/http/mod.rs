@@ -23,6 +23,8 @@ mod messages;
 mod observe;
 mod playground;
 mod probes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod router;
 mod runs;
 pub mod server;
@@ -30,6 +32,7 @@ mod session;
 mod sse;
 mod tasks;
 mod threads;
+mod unique_members;
 
 use std::sync::Arc;
 

@@ -81,13 +81,14 @@ pub(super) async fn watch_run(
 }
 
 /// `RUN_ID:SEQ` of this run, or `SEQ` alone.
-fn read_position(id: RunId, position: &str) -> Option<u64> {
+pub(super) fn read_position(id: RunId, position: &str) -> Option<u64> {
     let seq = match position.split_once(':') {
         Some((run, seq)) if run.parse::<RunId>().is_ok_and(|run| run == id) => seq,
         Some(_) => return None,
         None => position,
     };
-    seq.parse().ok()
+    // A sign would be taken, too.
+    if seq.bytes().all(|byte| byte.is_ascii_digit()) { seq.parse().ok() } else { None }
 }
 
 /// `POST /api/chatkit/runs/{id}/cancel`: idempotent.
@@ -98,4 +99,22 @@ pub(super) async fn cancel_run(
 ) -> Result<(StatusCode, Json<Run>), ApiError> {
     let run = state.chat.cancel_run(&user, id).await?;
     Ok((StatusCode::ACCEPTED, Json(run.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_number_of_this_run() {
+        let (run, other) = (RunId::new(), RunId::new());
+
+        assert_eq!(read_position(run, "7"), Some(7));
+        assert_eq!(read_position(run, &format!("{run}:7")), Some(7));
+        for text in ["", "+7", "-7", " 7", "7.0", "99999999999999999999", ":7", "é"] {
+            assert_eq!(read_position(run, text), None, "{text:?}");
+            assert_eq!(read_position(run, &format!("{run}:{text}")), None, "{text:?}");
+        }
+        assert_eq!(read_position(run, &format!("{other}:7")), None);
+    }
 }

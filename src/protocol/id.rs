@@ -53,7 +53,7 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Accepts the hyphenated form only: one id has one spelling.
+            /// Accepts the hyphenated form only, with capitals as well (RFC 9562, section 4).
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 if text.len() != 36 {
                     return Err(InvalidId);

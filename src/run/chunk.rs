@@ -18,6 +18,9 @@ use crate::protocol::ItemId;
 
 use super::segment::{Segment, TextSegment};
 
+/// The highest number of an event: what the databases hold, less as many events as a chunk can have.
+const MAX_SEQ: u64 = (i64::MAX as u64) - (u32::MAX as u64);
+
 /// Stored events that cannot be read: a bug, or another version's.
 #[derive(Debug, thiserror::Error)]
 #[error("unreadable stored event")]
@@ -109,7 +112,14 @@ pub(super) fn decode(payload: &str) -> Result<Vec<Segment>, UnreadableChunk> {
 fn decode_line(line: &str) -> Result<Segment, UnreadableChunk> {
     let line: Line<'_> =
         serde_json::from_str(line).map_err(|error| UnreadableChunk(Some(error)))?;
+    if !(1..=MAX_SEQ).contains(&line.seq) {
+        return Err(UnreadableChunk(None));
+    }
     if let Some(event) = line.event {
+        // White space in JSON, and the end of a line for readers of event streams.
+        if event.get().contains('\r') {
+            return Err(UnreadableChunk(None));
+        }
         let json = Bytes::copy_from_slice(event.get().as_bytes());
         return Ok(Segment::Event { seq: line.seq, json });
     }
@@ -129,4 +139,29 @@ fn decode_line(line: &str) -> Result<Segment, UnreadableChunk> {
     let mut segment = TextSegment::new(line.seq, item_id, line.content_index);
     (segment.text, segment.ends) = (text, line.ends);
     Ok(Segment::Text(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(seq: u64) -> String {
+        let id = ItemId::UNKNOWN;
+        format!(r#"{{"seq":{seq},"item_id":"{id}","content_index":0,"ends":[1],"text":"a"}}"#)
+    }
+
+    #[test]
+    fn events_whose_numbers_cannot_be_counted_on_are_unreadable() {
+        for seq in [0, u64::MAX, u64::MAX - 1] {
+            assert!(decode(&text(seq)).is_err(), "{seq}");
+            assert!(decode(&format!(r#"{{"seq":{seq},"event":{{}}}}"#)).is_err(), "{seq}");
+        }
+        assert!(decode(&text(1)).is_ok());
+    }
+
+    #[test]
+    fn an_event_with_the_end_of_a_line_in_it_is_unreadable() {
+        assert!(decode("{\"seq\":1,\"event\":{\r\"a\":1}}").is_err());
+        assert!(decode("{\"seq\":1,\"event\":{\"a\":\"\\r\"}}").is_ok());
+    }
 }

@@ -45,6 +45,8 @@ mod log;
 mod opening;
 mod outcome;
 mod presence;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod readers;
 mod recovery;
 mod relay;

@@ -23,6 +23,8 @@ pub mod display;
 pub mod mcp_client;
 pub mod mcp_resources;
 pub mod mcp_server;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 pub mod registry;
 pub mod task_rules;
 pub mod task_store;

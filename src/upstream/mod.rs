@@ -15,6 +15,8 @@ pub mod client;
 mod event;
 mod json;
 pub mod profile;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod provider_error;
 pub mod responses;
 pub mod sse;

@@ -20,6 +20,7 @@ mod confirmation;
 mod connections;
 mod disconnect;
 mod hosted_tools;
+mod hostile_json;
 mod idempotency;
 mod instances;
 mod large_tools;

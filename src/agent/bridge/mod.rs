@@ -19,6 +19,8 @@ pub(super) mod hosted;
 mod ids;
 mod images;
 mod messages;
+#[cfg(any(test, fuzzing))]
+pub(super) mod property;
 mod workflow;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -96,6 +96,13 @@ impl Answer {
         self.known.extend(items.map(|item| (item.id, item.created_at)));
     }
 
+    /// The answer in a thread without items.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn in_thread(thread_id: ThreadId) -> Self {
+        let (known, names, open) = Default::default();
+        Self { thread_id, known, names, open }
+    }
+
     /// Reads the data of one event.
     pub(super) fn read(&mut self, data: &str) -> Result<Said, AgentError> {
         let mut event: Value =

@@ -12,6 +12,8 @@
 //! | `so_far` | what has happened, for its further turns |
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+mod property;
 mod request;
 mod so_far;
 
@@ -31,6 +33,8 @@ use crate::{
     upstream::{FunctionCall, agent_service::AgentService},
 };
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::property::remote_agent;
 use self::{
     answer::{Answer, Said},
     request::{Kind, Request},

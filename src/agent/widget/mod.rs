@@ -25,6 +25,8 @@
 //! ```
 
 mod diff;
+#[cfg(any(test, fuzzing))]
+pub(super) mod property;
 mod stream;
 
 pub use diff::diff;

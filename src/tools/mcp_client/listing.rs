@@ -133,7 +133,7 @@ fn is_for_models(listed: &Listed) -> bool {
     visibility.is_none_or(|visible_to| visible_to.iter().any(|who| who == "model"))
 }
 
-fn spec(server: &str, listed: &Listed) -> Result<ToolSpec, &'static str> {
+pub(super) fn spec(server: &str, listed: &Listed) -> Result<ToolSpec, &'static str> {
     let hints = listed.annotations.as_ref();
     let title = listed.title.as_deref().or_else(|| hints.and_then(|hints| hints.title.as_deref()));
     let read_only = hints.and_then(|hints| hints.read_only_hint).unwrap_or(false);

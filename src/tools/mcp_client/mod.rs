@@ -38,6 +38,8 @@ mod listing;
 mod naming;
 mod process;
 mod progress;
+#[cfg(any(test, fuzzing))]
+mod property;
 mod results;
 pub mod settings;
 mod shown;
@@ -55,6 +57,8 @@ use super::{LiveTools, ToolRegistry};
 use catalog::Catalog;
 use supervision::Server;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use property::mcp_answer;
 pub use settings::ServerSettings;
 
 /// How long the start of the gateway waits for tool servers: most child processes are up by then,

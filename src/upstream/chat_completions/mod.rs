@@ -2,9 +2,13 @@
 
 mod calls;
 mod convert;
+#[cfg(any(test, fuzzing))]
+mod property;
 mod request;
 mod wire;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::property::short_way;
 use self::{convert::Converter, request::Body};
 use super::{
     Model, ModelEvent, ModelRequest, ModelStream, UpstreamError,

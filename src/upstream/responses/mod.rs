@@ -7,6 +7,8 @@ mod hosted;
 mod image;
 mod items;
 mod message;
+#[cfg(any(test, fuzzing))]
+mod property;
 mod reasoning;
 mod request;
 mod wire;
@@ -14,6 +16,8 @@ mod wire;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::property::short_way;
 use self::{background::Background, convert::Converter, request::Body};
 use super::{
     Model, ModelEvent, ModelRequest, ModelStream, UpstreamError,

@@ -3,6 +3,8 @@
 //! [`Parser`] is pure; `reader` joins it with a body, limits and time-outs.
 
 mod parser;
+#[cfg(any(test, fuzzing))]
+pub(super) mod property;
 mod reader;
 
 pub use self::parser::{EventTooLarge, Parser};

@@ -157,7 +157,7 @@ impl Parser {
         if len > self.max_event_bytes { Err(EventTooLarge) } else { Ok(()) }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn carry_capacity(&self) -> usize {
         self.carry.capacity()
     }

@@ -2,29 +2,10 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{EventTooLarge, Parser};
-
-/// More than any stream of these tests.
-const UNBOUNDED: usize = 1 << 20;
-
-type Parsed = (Vec<Vec<u8>>, Result<(), EventTooLarge>);
-
-/// Parses a stream that comes in these pieces.
-fn parse_pieces<'a>(max: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Parsed {
-    let mut parser = Parser::new(max);
-    let mut events = Vec::new();
-    for mut piece in pieces {
-        loop {
-            match parser.next(&mut piece) {
-                Ok(Some(data)) => events.push(data.to_vec()),
-                Ok(None) => break,
-                Err(error) => return (events, Err(error)),
-            }
-        }
-        assert!(piece.is_empty(), "a piece is used up");
-    }
-    (events, Ok(()))
-}
+use super::{
+    EventTooLarge, Parser,
+    property::{UNBOUNDED, parse_pieces, reference},
+};
 
 fn parse(stream: &[u8]) -> Vec<Vec<u8>> {
     let (events, end) = parse_pieces(UNBOUNDED, [stream]);
@@ -48,45 +29,6 @@ fn cut<'a>(stream: &'a [u8], places: &[prop::sample::Index]) -> Vec<&'a [u8]> {
         from = place;
     }
     pieces
-}
-
-/// The standard, word for word: lines first, then fields.
-fn reference(stream: &[u8]) -> Vec<Vec<u8>> {
-    let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
-    let mut lines = vec![Vec::new()];
-    let mut bytes = stream.iter().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' => {
-                bytes.next_if_eq(&&b'\n');
-                lines.push(Vec::new());
-            }
-            b'\n' => lines.push(Vec::new()),
-            other => lines.last_mut().unwrap().push(*other),
-        }
-    }
-    // The last one has not ended.
-    lines.pop();
-
-    let (mut events, mut data) = (Vec::new(), Vec::new());
-    for line in lines {
-        if line.is_empty() {
-            if data.pop().is_some() {
-                events.push(std::mem::take(&mut data));
-            }
-            continue;
-        }
-        let colon = line.iter().position(|byte| *byte == b':');
-        let (field, value) = match colon {
-            Some(colon) => (&line[..colon], &line[colon + 1..]),
-            None => (&line[..], &[][..]),
-        };
-        if field == b"data" {
-            data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
-            data.push(b'\n');
-        }
-    }
-    events
 }
 
 /// Streams of what event streams are made of, in any order.

@@ -6,6 +6,9 @@
 mod http1;
 mod reqwest;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::http1::property::http1_answer;
+
 use std::{
     fmt,
     task::{Context, Poll},

@@ -17,6 +17,8 @@ mod decoder;
 mod exchange;
 mod head;
 mod pool;
+#[cfg(any(test, fuzzing))]
+pub(super) mod property;
 mod socket;
 
 #[cfg(test)]

@@ -2,27 +2,10 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::super::decoder::{Decoder, Framing, MalformedChunk};
-
-/// The body in these pieces, and what is left behind its end.
-fn decode<'a>(
-    framing: Framing,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Decoder, Vec<u8>, Result<Vec<u8>, MalformedChunk>) {
-    let (mut decoder, mut body, mut surplus) = (Decoder::new(framing), Vec::new(), Vec::new());
-    for mut piece in pieces {
-        loop {
-            match decoder.next(&mut piece) {
-                Ok(Some(data)) => body.extend_from_slice(data),
-                Ok(None) => break,
-                Err(error) => return (decoder, body, Err(error)),
-            }
-        }
-        assert!(piece.is_empty() || decoder.is_end(), "a piece is used up");
-        surplus.extend_from_slice(piece);
-    }
-    (decoder, body, Ok(surplus))
-}
+use super::super::{
+    decoder::{Decoder, Framing, MalformedChunk},
+    property::decode,
+};
 
 fn chunked(bytes: &[u8]) -> (Decoder, Vec<u8>, Result<Vec<u8>, MalformedChunk>) {
     decode(Framing::Chunked, [bytes])
