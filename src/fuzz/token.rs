@@ -116,6 +116,7 @@ static AUTH: LazyLock<Auth> = LazyLock::new(|| {
     let config = AuthConfig {
         login: Login::SharedSecret { secret: secret(LOGIN_KEY), issuer, audience },
         session: SessionSecrets::Given { signing: secret(SESSION_KEY), retired: Vec::new() },
+        claims: Vec::new(),
     };
     let clock = Clock::new(|| Timestamp::from_seconds(NOW));
     Auth::new(config, NoStore, clock).expect("a shared secret needs no address")

@@ -99,8 +99,8 @@ impl Answer {
     /// The answer in a thread without items.
     #[cfg(any(test, fuzzing))]
     pub(super) fn in_thread(thread_id: ThreadId) -> Self {
-        let (known, names, open) = Default::default();
-        Self { thread_id, known, names, open }
+        let (known, names, open, calls) = Default::default();
+        Self { thread_id, known, names, open, calls }
     }
 
     /// Reads the data of one event.
