@@ -212,13 +212,13 @@ impl Lane {
         if let Some(agent) = &mut self.agent
             && self.random.bool()
         {
-            return agent.die();
+            return Crash { has_agent: true, ..agent.die() };
         }
         let crash = self.gateway.kill();
         if !settings::is_long() {
             self.database.expire_leases().await;
         }
         self.gateway.restart().await;
-        crash
+        Crash { has_agent: self.agent.is_some(), ..crash }
     }
 }

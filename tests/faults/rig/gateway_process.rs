@@ -27,12 +27,15 @@ pub(crate) struct Crash {
     pub(crate) time: Timestamp,
     /// When it was dead for certain.
     pub(crate) over: Instant,
+    /// Whether what the model says comes to the gateway through an agent, which may be behind: then
+    /// nobody but a reader knows what the gateway had.
+    pub(crate) has_agent: bool,
 }
 
 impl Crash {
     pub(crate) fn now() -> Self {
         let at = Instant::now();
-        Self { at, time: Timestamp::now(), over: at }
+        Self { at, time: Timestamp::now(), over: at, has_agent: false }
     }
 }
 

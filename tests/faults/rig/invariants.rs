@@ -174,7 +174,7 @@ pub(crate) async fn what_is_done_is_readable(
 }
 
 /// (I4) What is kept of an answer is how it began, and lacks at most what the model sent in the
-/// last half second.
+/// last half second; behind an agent, what a reader saw in it.
 fn what_is_kept_is_a_prefix(evidence: &Evidence<'_>, findings: &mut Findings) -> Vec<String> {
     let mut against = Vec::new();
     for (transcript, run) in evidence.runs() {
@@ -190,10 +190,14 @@ fn what_is_kept_is_a_prefix(evidence: &Evidence<'_>, findings: &mut Findings) ->
             against.push(format!("{}: what is kept is not what was said", transcript.tag));
             continue;
         }
-        let lost = said.first_sent_behind(kept.len());
         let is_of = |crash: &&Crash| transcript.acknowledged.is_none_or(|at| at < crash.over);
         match evidence.crashes.iter().find(is_of) {
             Some(crash) => {
+                let lost = if crash.has_agent {
+                    transcript.first_seen_behind(kept.len())
+                } else {
+                    said.first_sent_behind(kept.len())
+                };
                 let lost = lost.map(|sent| crash.at.saturating_duration_since(sent));
                 findings.lost(lost.or(Some(Duration::ZERO)));
                 if lost.is_some_and(|lost| lost > MAY_LOSE + in_flight()) {

@@ -62,6 +62,15 @@ impl Transcript {
         self.seen.iter().filter_map(|seen| delta(&seen.event)).collect()
     }
 
+    /// When it first saw text behind this many bytes of the answer.
+    pub(crate) fn first_seen_behind(&self, length: usize) -> Option<Instant> {
+        let mut end = self.skipped;
+        self.seen.iter().find_map(|seen| {
+            end += delta(&seen.event)?.len();
+            (end > length).then_some(seen.at)
+        })
+    }
+
     /// The text of the answer that is done.
     pub(crate) fn done_text(&self) -> Option<String> {
         self.seen.iter().find_map(|seen| match &seen.event {
