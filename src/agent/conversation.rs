@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     AgentError, AgentEvent, ModelAgent, Turn,
+    asked::Asked,
     bridge::{Bridge, ItemIds},
     client_calls::{self, ClientCall, WantedCalls},
     resume_point::{self, ResumePoint},
@@ -134,14 +135,21 @@ impl<'a> Conversation<'a> {
                 this.bridge.begin_turn(this.number);
                 this.tools = this.agent.tools(&this.turn.options);
                 // Not a stream of its own: all that is said goes through here, delta by delta.
-                let mut answer = this.ask()?;
+                let (mut answer, asked) = this.ask()?;
+                let mut first = asked.first(&mut answer).await;
+                let mut asked = Some(asked);
                 let mut events = Vec::new();
-                while let Some(event) = answer.next().await {
+                loop {
+                    let next = if first.is_some() { first.take() } else { answer.next().await };
+                    let Some(event) = next else { break };
                     if let Ok(ModelEvent::Begun { response_id }) = event {
                         yield this.resume_point(response_id);
                         continue;
                     }
                     let is_last = matches!(event, Ok(ModelEvent::Finished { .. }));
+                    if (is_last || event.is_err()) && let Some(asked) = asked.take() {
+                        asked.ended(&event);
+                    }
                     let ended = this.take(event, &mut events);
                     for event in events.drain(..) {
                         yield event;
@@ -219,11 +227,13 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks the model once, or reads again what it was asked before.
-    fn ask(&mut self) -> Result<ModelStream, AgentError> {
-        match self.resumed.as_mut().and_then(|resumed| resumed.answer.take()) {
-            Some(begun) => Ok(begun),
-            None => Ok(self.agent.model.stream(self.request()?)),
-        }
+    fn ask(&mut self) -> Result<(ModelStream, Asked), AgentError> {
+        let asked = Asked::of(&self.turn.span, self.agent.model_of(&self.turn));
+        let answer = match self.resumed.as_mut().and_then(|resumed| resumed.answer.take()) {
+            Some(begun) => begun,
+            None => self.agent.model.stream(self.request()?),
+        };
+        Ok((answer, asked))
     }
 
     fn request(&self) -> Result<ModelRequest, AgentError> {

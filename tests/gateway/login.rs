@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, client::Answer, server::LOGIN_SECRET};
 
-fn login(user: &str, seconds: i64) -> String {
+pub(crate) fn login(user: &str, seconds: i64) -> String {
     let now = Timestamp::now().as_seconds();
     let claims = json!({ "sub": user, "iat": now, "exp": now + seconds });
     encode(&Header::default(), &claims, &EncodingKey::from_secret(LOGIN_SECRET.as_bytes())).unwrap()

@@ -91,6 +91,10 @@ impl Store for PostgresStore {
         connect::check(self).await
     }
 
+    fn queue_lengths(&self) -> Vec<(&'static str, usize)> {
+        vec![("begin", self.admission.waiting())]
+    }
+
     async fn close(&self) {
         connect::close(self).await;
     }

@@ -51,6 +51,11 @@ impl BeginQueue {
         Self { waiting, closing, task }
     }
 
+    /// How many wait.
+    pub(in crate::store::sqlite) fn waiting(&self) -> usize {
+        self.waiting.max_capacity() - self.waiting.capacity()
+    }
+
     /// Takes no more runs, and waits until those that wait have begun.
     pub(in crate::store::sqlite) async fn close(&self) {
         self.closing.cancel();
