@@ -126,9 +126,9 @@ mod tests {
         for directive in ["rmcp=off", "audit=info", "request=info", "otel=off", "warn"] {
             assert!(all.contains(directive), "{all}");
         }
-        let named = directives("warn,audit=off,rmcp::service=debug,requests=debug");
+        let named = directives("warn,audit=off,rmcp=debug,requests=debug");
         assert!(named.contains("audit=off") && !named.contains("audit=info"), "{named}");
-        assert!(named.contains("rmcp::service=debug") && !named.contains("rmcp=off"), "{named}");
+        assert!(named.contains("rmcp=debug") && !named.contains("rmcp=off"), "{named}");
         assert!(named.contains("request=info"), "{named}");
         assert!(log_filter("a=b=c").is_err());
     }
