@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::start_logging(telemetry::LogFormat::Text, "info")?;
+    telemetry::start_logging(telemetry::LogFormat::Text, "info", None)?;
     let config = Config::for_own_agent(
         |name| std::env::var(name).ok(),
         |path| std::fs::read_to_string(path),

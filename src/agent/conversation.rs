@@ -15,6 +15,7 @@ use crate::{
 
 use super::{
     AgentError, AgentEvent, ModelAgent, Turn,
+    asked::Asked,
     bridge::{Bridge, ItemIds},
     client_calls::WantedCalls,
     gateway_calls::GatewayCalls,
@@ -119,14 +120,21 @@ impl<'a> Conversation<'a> {
                 this.calls.bridge.begin_turn(this.calls.number);
                 this.calls.tools = this.agent.tools(&this.calls.turn.options);
                 // Not a stream of its own: all that is said goes through here, delta by delta.
-                let mut answer = this.ask()?;
+                let (mut answer, asked) = this.ask()?;
+                let mut first = asked.first(&mut answer).await;
+                let mut asked = Some(asked);
                 let mut events = Vec::new();
-                while let Some(event) = answer.next().await {
+                loop {
+                    let next = if first.is_some() { first.take() } else { answer.next().await };
+                    let Some(event) = next else { break };
                     if let Ok(ModelEvent::Begun { response_id }) = event {
                         yield this.resume_point(response_id);
                         continue;
                     }
                     let is_last = matches!(event, Ok(ModelEvent::Finished { .. }));
+                    if (is_last || event.is_err()) && let Some(asked) = asked.take() {
+                        asked.ended(&event);
+                    }
                     let ended = this.take(event, &mut events);
                     for event in events.drain(..) {
                         yield event;
@@ -204,12 +212,14 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks the model once, or reads again what it was asked before.
-    fn ask(&mut self) -> Result<ModelStream, AgentError> {
+    fn ask(&mut self) -> Result<(ModelStream, Asked), AgentError> {
+        let model = self.agent.model_of(&self.calls.turn);
+        let asked = Asked::of(&self.calls.turn.span, model);
         if let Some(begun) = self.resumed.as_mut().and_then(|resumed| resumed.answer.take()) {
-            return Ok(begun);
+            return Ok((begun, asked));
         }
         self.input.extend(self.calls.take_given());
-        Ok(self.agent.model.stream(self.request()?))
+        Ok((self.agent.model.stream(self.request()?), asked))
     }
 
     fn request(&self) -> Result<ModelRequest, AgentError> {

@@ -4,6 +4,7 @@
 //! [`ModelAgent`] is ours: a model with tools. An application can bring its own, in its process or, as
 //! a [`RemoteAgent`], in another.
 
+mod asked;
 pub mod bridge;
 pub mod choices;
 pub mod client_calls;
@@ -263,6 +264,9 @@ pub struct Turn {
     pub history: Arc<dyn HistorySource>,
     /// Cancelled when the run is; tools are told by it.
     pub cancel: CancellationToken,
+    /// The run's span of a trace, disabled where none is taken: what the agent does may be spans
+    /// below it, of the target [`SPANS`](crate::telemetry::SPANS).
+    pub span: tracing::Span,
 }
 
 impl Turn {

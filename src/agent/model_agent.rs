@@ -105,6 +105,11 @@ impl ModelAgent {
         self.config.client_tools.iter().filter(|tool| offer.has(&tool.name)).cloned().collect()
     }
 
+    /// The model that answers a turn.
+    pub(super) fn model_of(&self, turn: &Turn) -> &str {
+        self.config.choices.model(&turn.options).unwrap_or(&self.config.model)
+    }
+
     /// What the model is told of what was said before.
     pub(super) fn input(&self, history: &History) -> Vec<InputItem> {
         history::newest_within(history::model_input(history), self.config.history_tokens)
@@ -141,7 +146,7 @@ impl ModelAgent {
             }
         }
         Ok(ModelRequest {
-            model: choices.model(&turn.options).unwrap_or(&self.config.model).to_owned(),
+            model: self.model_of(turn).to_owned(),
             instructions: self.config.instructions.clone(),
             input: input.to_vec(),
             tools,

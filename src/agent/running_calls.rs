@@ -7,9 +7,11 @@ use futures_util::{
     StreamExt,
     stream::{BoxStream, FuturesUnordered},
 };
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use crate::{
     store::record::ToolCallRecord,
+    telemetry::SPANS,
     tools::{Display, Shown, ToolContext, ToolOutput, ToolRegistry},
 };
 
@@ -21,6 +23,22 @@ pub(super) enum Happened {
     Shown(Shown),
     /// The call of this number has ended. What it has shown came before.
     Ended(usize, ToolOutput),
+}
+
+/// The call's span for a collector. The name that a model made up is text of the model's.
+fn span(turn: &Turn, tools: &ToolRegistry, call: &ToolCallRecord) -> Span {
+    let name = tools.find(&call.name).map_or("unknown", |tool| tool.spec().name.as_str());
+    info_span!(
+        target: SPANS,
+        parent: &turn.span,
+        "execute_tool",
+        otel.name = %format_args!("execute_tool {name}"),
+        otel.status_code = Empty,
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = name,
+        gen_ai.tool.call.id = call.call_id.as_str(),
+        error.type = Empty,
+    )
 }
 
 /// Makes calls, each with a number of the caller's. `timeout` is for tools that do not say how long
@@ -37,7 +55,16 @@ pub(super) fn run<'a>(
     let running = calls.into_iter().map(|(number, call)| {
         let (tools, context) = (tools.clone(), context.clone());
         let (name, arguments) = (call.name.clone(), call.arguments.clone());
-        async move { (number, tools.call(&context, &name, &arguments, timeout).await) }
+        let span = span(turn, &tools, call);
+        async move {
+            let call = tools.call(&context, &name, &arguments, timeout);
+            let output = call.instrument(span.clone()).await;
+            if output.is_error {
+                span.record("otel.status_code", "ERROR");
+                span.record("error.type", "tool_error");
+            }
+            (number, output)
+        }
     });
     let mut running: FuturesUnordered<_> = running.collect();
     Box::pin(stream! {

@@ -8,6 +8,8 @@ use tokio::time::timeout;
 
 use crate::upstream::{InputItem, Model, ModelEvent, ModelRequest};
 
+use super::asked::count_tokens;
+
 /// How long a model may take for a title.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest title, in characters.
@@ -61,7 +63,12 @@ impl ModelTitles {
         while let Some(event) = answer.next().await {
             match event {
                 Ok(ModelEvent::TextDelta { delta, .. }) => title.push_str(&delta),
-                Ok(ModelEvent::Finished { .. }) => return tidy(&title),
+                Ok(ModelEvent::Finished { usage, .. }) => {
+                    if let Some(usage) = usage {
+                        count_tokens(&self.name, usage);
+                    }
+                    return tidy(&title);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::info!(error = %error, "no title from the model");

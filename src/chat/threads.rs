@@ -7,6 +7,7 @@ use crate::{
         PageQuery,
         record::{NewThread, ThreadPatch, ThreadRecord},
     },
+    telemetry::audit,
 };
 
 use super::{ChatError, ChatService, rules};
@@ -87,6 +88,7 @@ impl ChatService {
     pub async fn delete_thread(&self, user: &UserId, id: ThreadId) -> Result<(), ChatError> {
         let files = self.files_of(user, id).await?;
         let deleted = self.store.delete_thread(user, id).await?.ok_or(ChatError::NotFound)?;
+        audit::thread_deleted(user, id);
         if let Some(run) = deleted.active_run_id {
             match self.runs.find_live(run) {
                 Some(run) => run.stop(StopReason::Deleted),

@@ -5,11 +5,11 @@ mod token;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
 use chatkit_gateway::{
     config::{Config, LogConfig},
     run::Unstored,
-    store, telemetry,
+    store,
+    telemetry::{self, Traces},
 };
 use clap::{Parser, Subcommand};
 
@@ -48,15 +48,19 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
         _ => {}
     }
-    if let Err(error) = start_logging() {
-        return failed(&error);
-    }
+    let traces = match start_logging() {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(),
         Command::Demo(args) => serve::demo(&args),
         Command::Migrate => migrate(),
         Command::Token(args) => token::print(&args),
     };
+    if let Some(traces) = traces {
+        traces.flush();
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Unstored>() => {
@@ -67,9 +71,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn start_logging() -> anyhow::Result<()> {
-    let LogConfig { format, filter } = LogConfig::from_vars(var)?;
-    telemetry::start_logging(format, &filter).context("RUST_LOG cannot be read")
+fn start_logging() -> anyhow::Result<Option<Traces>> {
+    let LogConfig { format, filter, otlp_endpoint } = LogConfig::from_vars(var)?;
+    let traces = otlp_endpoint.as_deref().map(Traces::to).transpose()?;
+    telemetry::start_logging(format, &filter, traces.as_ref())?;
+    Ok(traces)
 }
 
 /// An error is for the person at the terminal, whatever the log's form and level.

@@ -81,6 +81,8 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// What `RUST_LOG` takes.
     pub filter: String,
+    /// The collector of traces; without one there are none.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl LogConfig {
@@ -91,7 +93,13 @@ impl LogConfig {
         let config = Self {
             format: vars.choice("LOG_FORMAT", &formats),
             filter: vars.text("RUST_LOG", "info"),
+            otlp_endpoint: vars.optional("OTEL_EXPORTER_OTLP_ENDPOINT"),
         };
+        let is_address =
+            |text: &String| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+        if config.otlp_endpoint.as_ref().is_some_and(|endpoint| !is_address(endpoint)) {
+            vars.problem("OTEL_EXPORTER_OTLP_ENDPOINT", "must begin with http:// or https://");
+        }
         vars.finish(config)
     }
 }

@@ -69,6 +69,12 @@ impl Code {
         }
     }
 
+    /// As clients see it.
+    fn label(self) -> String {
+        let code = serde_json::to_value(self).ok();
+        code.as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned()
+    }
+
     /// For answers that the framework made: a route that is not there, a method that it has not.
     fn of_status(status: StatusCode) -> Self {
         match status {
@@ -248,6 +254,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
 }
 
 fn with_body(error: &ApiError, id: &RequestId, bare: &Response) -> Response {
+    metrics::counter!("gateway_http_errors_total", "code" => error.code.label()).increment(1);
     let details = Details {
         code: error.code,
         message: &error.message,

@@ -49,6 +49,10 @@ pub(super) async fn metrics(State(state): State<AppState>) -> String {
     let (runs, readers) = state.chat.runs().counts();
     metrics::gauge!("gateway_live_runs").set(runs as f64);
     metrics::gauge!("gateway_readers").set(readers as f64);
+    let waiting = state.chat.runs().queue_length().into_iter().chain(state.store.queue_lengths());
+    for (queue, length) in waiting {
+        metrics::gauge!("gateway_queue_length", "queue" => queue).set(length as f64);
+    }
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     metrics::gauge!("gateway_tasks").set(tasks as f64);
     state.metrics.run_upkeep();

@@ -53,11 +53,30 @@ pub(super) struct Commands {
     client: Client,
     health: Arc<Health>,
     current: watch::Sender<Current>,
+    /// Entries of runs on their way.
+    publishing: metrics::Gauge,
+}
+
+/// One of them. Dropping it is its end, whatever becomes of it.
+struct Publishing<'a>(&'a metrics::Gauge);
+
+impl<'a> Publishing<'a> {
+    fn begin(publishing: &'a metrics::Gauge) -> Self {
+        publishing.increment(1.0);
+        Self(publishing)
+    }
+}
+
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 impl Commands {
     pub(super) fn new(client: Client, health: Arc<Health>) -> Self {
-        Self { client, health, current: watch::Sender::new(None) }
+        let publishing = metrics::gauge!("gateway_queue_length", "queue" => "live");
+        Self { client, health, current: watch::Sender::new(None), publishing }
     }
 
     /// Connects, and again whenever the connection is lost.
@@ -104,6 +123,7 @@ impl Commands {
 
     /// Appends to a stream, unless something lies behind it there already.
     pub(super) async fn append(&self, key: &str, entry: &Entry) -> Result<(), LiveError> {
+        let _publishing = Publishing::begin(&self.publishing);
         let mut command = redis::cmd("XADD");
         command.arg(key).arg("MAXLEN").arg("~").arg(KEPT_ENTRIES);
         command.arg(entry.position.to_string());

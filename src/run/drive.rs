@@ -12,6 +12,7 @@ use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     agent::{Agent, AgentError, AgentEvent, AgentStream, Turn},
@@ -28,6 +29,7 @@ use super::{
     outcome::{Failure, Outcome},
     replay::Replay,
     resume::ResumePoint,
+    spans,
     writer::{self, Urgency, WriteError, Writer, Written},
 };
 
@@ -130,6 +132,11 @@ impl Drive {
     /// The token of the lease that it writes under.
     pub(super) fn token(&self) -> i64 {
         self.lease.token
+    }
+
+    /// The span of the run.
+    pub(super) fn span(&self) -> Span {
+        self.turn.span.clone()
     }
 
     /// Answers the turn, and what the run ended with; `None` when its end is not stored: the lease
@@ -267,6 +274,7 @@ impl Drive {
                 if log.append_text(item_id, content_index, &delta) == 1 {
                     metrics::histogram!("gateway_first_delta_seconds")
                         .record(self.run.started.elapsed().as_secs_f64());
+                    spans::first_delta(&self.turn.span);
                 }
                 self.deltas.increment(1);
             }
@@ -393,8 +401,7 @@ impl Drive {
     /// Commits what is staged, then shows what was held back.
     async fn commit(&mut self) -> Result<(), Outcome> {
         self.finish_in_flight().await?;
-        let mut written = self.submit(Urgency::Boundary).await;
-        match writer::outcome(&mut written).await {
+        match self.write_now(false).await {
             Ok(()) => {
                 self.confirmed_seq = self.saved_seq;
                 self.run.log.release();
@@ -403,6 +410,13 @@ impl Drive {
             }
             Err(error) => Err(self.write_failed(&error)),
         }
+    }
+
+    /// Writes what is staged and waits for that. The run's last write is one that `is_end`.
+    async fn write_now(&mut self, is_end: bool) -> Result<(), WriteError> {
+        let span = spans::commit(&self.turn.span, is_end);
+        let mut written = self.submit(Urgency::Boundary).await;
+        writer::outcome(&mut written).instrument(span).await
     }
 
     /// A run has one write under way at a time, so that they cannot overtake each other.
@@ -442,6 +456,9 @@ impl Drive {
         let (status, _) = outcome.statuses();
         if let Some(failure) = outcome.failure() {
             tracing::warn!(run.id = %self.run.id, error.code = failure.error.code, "run failed");
+            spans::failed(&self.turn.span, &failure);
+            let code = failure.error.code;
+            metrics::counter!("gateway_run_errors_total", "code" => code).increment(1);
         }
         let is_ended = match outcome {
             Outcome::LeaseLost => false,
@@ -489,8 +506,7 @@ impl Drive {
     }
 
     async fn commit_end(&mut self) -> Result<(), WriteError> {
-        let mut written = self.submit(Urgency::Boundary).await;
-        writer::outcome(&mut written).await?;
+        self.write_now(true).await?;
         self.run.log.release();
         Ok(())
     }

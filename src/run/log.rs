@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     protocol::{ItemId, ThreadEvent},
@@ -32,6 +32,9 @@ pub(super) const SEQ_GAP: u64 = 1_000_000;
 /// A reader is given at most about this many bytes at a time, so that one far behind does not make
 /// the process hold the whole answer once more for it.
 const READ_LIMIT: usize = 64 * 1024;
+
+/// Of which deltas is measured how long they take to their first reader: the first and each of these.
+const SAMPLE_EVERY: u64 = 128;
 
 /// The events of one run.
 #[derive(Debug, Default)]
@@ -53,6 +56,8 @@ struct State {
     deltas: u64,
     ended: bool,
     readers: Readers,
+    /// A delta that readers wait for, and since when.
+    sample: Option<(u64, Instant)>,
     /// Those who hand it on to other processes, which are no readers.
     feeds: Readers,
 }
@@ -149,6 +154,9 @@ impl RunLog {
         let (seq, before) = (state.last_seq, state.size);
         let grown = state.text_segment(seq, item_id, content_index).push(delta);
         state.size = before + grown;
+        if state.deltas % SAMPLE_EVERY == 1 && state.readers.count() > 0 {
+            state.sample = Some((seq, Instant::now()));
+        }
         state.show();
         state.deltas
     }
@@ -202,6 +210,10 @@ impl RunLog {
     fn leave(&self, id: usize) {
         let mut state = self.state();
         state.readers.leave(id);
+        if state.readers.count() == 0 {
+            // What nobody waits for does not come late.
+            state.sample = None;
+        }
         self.reader_count.send_replace(state.readers.count());
     }
 
@@ -335,6 +347,13 @@ impl LogReader {
             if out.len() >= limit {
                 break;
             }
+        }
+        let after = self.after;
+        let sample = state.sample.take_if(|(seq, _)| *seq <= after);
+        drop(state);
+        if let Some((_, since)) = sample {
+            metrics::histogram!("gateway_delta_delay_seconds")
+                .record(since.elapsed().as_secs_f64());
         }
         Poll::Ready(true)
     }

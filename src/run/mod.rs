@@ -24,6 +24,7 @@
 //! | `titling` | a thread's title, beside its first answer |
 //! | `shutdown` | the end of all runs |
 //! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
+//! | `spans` | the trace of a run |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
 //! message, the run and the idempotency key are committed. **Done means stored**:
@@ -55,6 +56,7 @@ mod resume;
 mod segment;
 mod shutdown;
 mod slots;
+mod spans;
 mod start;
 mod supersede;
 mod titling;
@@ -69,6 +71,7 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     agent::{Agent, HistorySource, ThreadHandle, TitleMaker, Turn},
@@ -214,11 +217,18 @@ impl Runs {
         let runs = self.clone();
         // In a task of its own: a client that leaves between the commit and the start of the drive
         // must not leave a run behind that nobody drives.
-        let accepted = self.inner.tasks.spawn(async move { runs.accept(request).await });
+        let span = spans::run();
+        let accepted = self.inner.tasks.spawn(async move {
+            let started = runs.accept(request, &span).await;
+            if !matches!(started, Ok(Started::Now(_))) {
+                span.record("run.status", "not_begun");
+            }
+            started
+        });
         accepted.await.unwrap_or(Err(StartError::ShuttingDown))
     }
 
-    async fn accept(&self, request: StartRun) -> Result<Started, StartError> {
+    async fn accept(&self, request: StartRun, span: &Span) -> Result<Started, StartError> {
         if self.inner.closing.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
@@ -238,7 +248,11 @@ impl Runs {
         };
         let new = self.new_run(&request);
         let (run_id, lease) = (new.id, new.lease.clone());
-        let thread = match self.inner.store.begin_run(new).await {
+        let begun = self.inner.store.begin_run(new).instrument(spans::accept(span));
+        let begins = Instant::now();
+        let begun = begun.await;
+        metrics::histogram!("gateway_begin_seconds").record(begins.elapsed().as_secs_f64());
+        let thread = match begun {
             Ok(Begun::Started(thread)) => *thread,
             Ok(refusal) => return refused(&refusal),
             Err(error) => {
@@ -259,6 +273,7 @@ impl Runs {
             started: Instant::now(),
             _slot: slot,
         });
+        spans::name(span, &live);
         announce(&live.log, &request, &thread);
         self.live().insert(run_id, live.clone());
         if self.inner.drained.is_cancelled() {
@@ -272,7 +287,7 @@ impl Runs {
             self.inner.tasks.spawn(disconnect::cancel_when_left(presence, live.clone(), grace));
         }
         let opening = request.opening.clone();
-        let turn = self.turn(&live, request);
+        let turn = self.turn(&live, request, span);
         let drive = Box::new(Drive::new(live.clone(), turn, writer, lease, self.inner.limits));
         self.inner.tasks.spawn(self.clone().drive(live.clone(), drive, opening));
         Ok(Started::Now(live))
@@ -301,7 +316,7 @@ impl Runs {
         Lease { owner: self.inner.owner.clone(), token, ttl: LEASE }
     }
 
-    fn turn(&self, live: &LiveRun, request: StartRun) -> Turn {
+    fn turn(&self, live: &LiveRun, request: StartRun, span: &Span) -> Turn {
         Turn {
             run_id: live.id,
             user_id: request.user_id.clone(),
@@ -311,6 +326,7 @@ impl Runs {
             history: self.history_of(live, &request),
             options: request.options,
             cancel: live.stop.token.clone(),
+            span: span.clone(),
         }
     }
 
@@ -358,7 +374,7 @@ impl Runs {
     }
 
     async fn drive(self, live: Arc<LiveRun>, drive: Box<Drive>, opening: Opening) {
-        let token = drive.token();
+        let (token, span) = (drive.token(), drive.span());
         let status = drive.answer(self.inner.agent.clone(), &opening).await;
         if status.is_none() {
             self.leave_to_sweep(&live.user_id, live.id, token);
@@ -366,6 +382,8 @@ impl Runs {
         let status = status.unwrap_or(RunStatus::Interrupted);
         self.live().remove(&live.id);
         live.ended.cancel();
+        span.record("run.status", status.as_str());
+        drop(span);
         let elapsed = live.started.elapsed();
         metrics::counter!("gateway_runs_total", "status" => status.as_str()).increment(1);
         tracing::info!(
@@ -417,6 +435,11 @@ impl Runs {
     pub fn counts(&self) -> (usize, usize) {
         let live = self.live();
         (live.len(), live.values().map(|run| run.reader_count()).sum())
+    }
+
+    /// How many writes of runs wait, with the name of their queue; `None` behind the end.
+    pub fn queue_length(&self) -> Option<(&'static str, usize)> {
+        Some(("writer", self.writer()?.waiting()))
     }
 
     /// Whether a client that closes its connection stops its run at once.

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     LiveRun, OnDisconnect, Opening, RunLog, Runs, disconnect, drive::Drive, live_run::Stop, relay,
-    replay::Replay,
+    replay::Replay, spans,
 };
 
 /// How often a run is gone on with: one that kills its processes must not kill them for ever.
@@ -73,6 +73,9 @@ pub(super) async fn go_on(runs: &Runs, run: &RunRecord) -> Result<bool, StoreErr
         started: Instant::now(),
         _slot: runs.inner.slots.take_anyway(&run.user_id),
     });
+    // A trace of its own: that of the request ended with the process that began the run.
+    let span = spans::run();
+    spans::name(&span, &live);
     let turn = Turn {
         run_id: run.id,
         user_id: run.user_id.clone(),
@@ -82,6 +85,7 @@ pub(super) async fn go_on(runs: &Runs, run: &RunRecord) -> Result<bool, StoreErr
         options: InferenceOptions::default(),
         history: runs.history(run.thread_id),
         cancel: live.stop.token.clone(),
+        span,
     };
     let lease = runs.lease(run.lease_token);
     let lasted = Duration::from_secs(Timestamp::now().since(run.created_at).as_secs());

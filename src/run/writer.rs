@@ -115,6 +115,11 @@ impl Writer {
         (Self { jobs }, work(store, progress, queue))
     }
 
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Hands a write in. Waits only while the queue is full.
     pub(super) async fn submit(&self, write: RunWrite, urgency: Urgency) -> Written {
         let (answer, written) = oneshot::channel();

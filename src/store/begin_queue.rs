@@ -91,6 +91,11 @@ impl BeginQueue {
         Self { waiting, closing, task }
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.max_capacity() - self.waiting.capacity()
+    }
+
     /// Takes no more runs, and waits until those that wait have begun.
     pub(super) async fn close(&self) {
         self.closing.cancel();

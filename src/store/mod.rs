@@ -100,6 +100,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers and every migration is applied; the time by its clock.
     async fn check(&self) -> Result<Timestamp>;
 
+    /// What waits inside the store at the moment, by the name of its queue, for metrics.
+    fn queue_lengths(&self) -> Vec<(&'static str, usize)> {
+        Vec::new()
+    }
+
     /// Ends all connections, after what is under way.
     async fn close(&self);
 

@@ -126,6 +126,7 @@ fn turn(items: Vec<ThreadItem>) -> Turn {
         options: InferenceOptions::default(),
         history: Arc::new(Items(items.into_iter().map(item).collect())),
         cancel: CancellationToken::new(),
+        span: tracing::Span::none(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod gateway;
 mod lines;
+mod metrics;
 mod page;
 mod queries;
 mod routes;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, client::Answer, server::LOGIN_SECRET};
 
-fn login(user: &str, seconds: i64) -> String {
+pub(crate) fn login(user: &str, seconds: i64) -> String {
     login_with(user, seconds, &json!({}))
 }
 

@@ -40,6 +40,7 @@ mod resume;
 mod sdk;
 mod shutdown;
 mod streaming;
+mod telemetry;
 mod threads;
 mod titles;
 mod tool_display;

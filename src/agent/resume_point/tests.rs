@@ -148,6 +148,7 @@ fn turn(run_id: RunId, history: &History) -> Turn {
         options: InferenceOptions::default(),
         history: Arc::new(Stored(history.clone())),
         cancel: CancellationToken::new(),
+        span: tracing::Span::none(),
     }
 }
 

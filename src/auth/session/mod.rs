@@ -34,6 +34,7 @@ use super::{AuthError, Caller, Clock, jws::UnverifiedToken};
 use crate::{
     protocol::{Claims, Timestamp, UserId},
     store::record::SessionRecord,
+    telemetry::audit,
 };
 
 const REVOKED: AuthError = AuthError::unauthorized("the session is revoked");
@@ -74,6 +75,7 @@ impl Sessions {
             revoked_at: None,
         };
         self.store.insert_session(session.clone()).await?;
+        audit::session_issued(user, &session.sid);
         Ok(self.keys.current_token_of(&session, claims, now))
     }
 
@@ -100,7 +102,7 @@ impl Sessions {
         if now >= claims.session_end() {
             return Ok(());
         }
-        self.revoke_session(&claims.sid, &claims.user()?, now).await
+        self.revoke_session(&claims.sid, &claims.user()?, now, "logout").await
     }
 
     async fn revoke_session(
@@ -108,10 +110,13 @@ impl Sessions {
         sid: &str,
         user: &UserId,
         now: Timestamp,
+        reason: &'static str,
     ) -> Result<(), AuthError> {
         // In memory first: should the database fail, the session is at least dead here.
         self.revocations.insert(sid);
-        Ok(self.store.revoke_session(sid, user, now).await?)
+        self.store.revoke_session(sid, user, now).await?;
+        audit::session_revoked(user, sid, reason);
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     auth::{AuthError, jws::UnverifiedToken},
     protocol::{Claims, Timestamp},
     store::record::SessionRecord,
+    telemetry::audit,
 };
 
 /// For how long after its rotation a token gets its successor again.
@@ -60,10 +61,13 @@ impl Sessions {
     ) -> Result<IssuedToken, AuthError> {
         let claims = self.keys.read(token)?;
         let now = self.clock.now();
+        let audited = |outcome| audit::session_refreshed(&claims.user_id, &claims.sid, outcome);
         if self.revocations.contains(&claims.sid) {
+            audited("revoked");
             return Err(REVOKED);
         }
         if now >= claims.refreshable_until() {
+            audited("expired");
             return Err(AuthError::SessionExpired);
         }
         for _ in 0..MAX_RACES {
@@ -73,18 +77,24 @@ impl Sessions {
             match Step::of(&claims, &row, now) {
                 Step::Rotate => {
                     if let Some(token) = self.rotate(row, claims.claims.clone(), now).await? {
+                        audited("granted");
                         return Ok(token);
                     }
                 }
                 Step::Repeat => {
+                    audited("repeated");
                     return Ok(self.keys.current_token_of(&row, claims.claims, now));
                 }
                 Step::Reused => {
                     warn!(session.id = row.sid, "a rotated token came back: session revoked");
-                    self.revoke_session(&row.sid, &row.user_id, now).await?;
+                    audited("reused");
+                    self.revoke_session(&row.sid, &row.user_id, now, "token_reused").await?;
                     return Err(REVOKED);
                 }
-                Step::Refuse => return Err(REVOKED),
+                Step::Refuse => {
+                    audited("revoked");
+                    return Err(REVOKED);
+                }
             }
         }
         Err(AuthError::Unavailable { reason: "too many refreshes of one session at once" })

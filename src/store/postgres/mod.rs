@@ -93,6 +93,10 @@ impl Store for PostgresStore {
         connect::check(self).await
     }
 
+    fn queue_lengths(&self) -> Vec<(&'static str, usize)> {
+        vec![("begin", self.begin_queue.waiting() + self.begin_alone.waiting())]
+    }
+
     async fn close(&self) {
         connect::close(self).await;
     }

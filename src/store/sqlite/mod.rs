@@ -114,6 +114,10 @@ impl Store for SqliteStore {
         connect::check(self).await
     }
 
+    fn queue_lengths(&self) -> Vec<(&'static str, usize)> {
+        vec![("begin", self.begin_queue.waiting()), ("store", self.writer.waiting())]
+    }
+
     async fn close(&self) {
         connect::close(self).await;
     }

@@ -69,6 +69,11 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Whether nothing can be written any more.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()

@@ -18,6 +18,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use serde::Serialize;
+use tracing::Span;
 
 pub use self::config::{ApiKey, HttpClient, UpstreamConfig, UpstreamConfigError};
 use self::failure::{Failure, header};
@@ -143,6 +144,7 @@ impl UpstreamClient {
                 return Err(self.fit_for_log(failure.error));
             };
             retries += 1;
+            Span::current().record("http.request.resend_count", retries);
             tracing::debug!(code = failure.error.code(), retries, ?wait, "asking the model again");
             tokio::time::sleep(wait).await;
         }
@@ -182,8 +184,17 @@ impl UpstreamClient {
         let is_good = answer.status == StatusCode::OK
             && is_event_stream(headers)
             && failure::encoding(headers).is_none();
+        self.note(&answer);
         log_answer(&answer, is_good);
         if is_good { Ok(answer) } else { Err(Failure::from_answer(answer).await) }
+    }
+
+    /// Notes in the span of the call, where there is one, who answered and how.
+    fn note(&self, answer: &Answer) {
+        let span = Span::current();
+        span.record("server.address", self.0.base_url.host_str());
+        span.record("http.response.status_code", answer.status.as_u16());
+        span.record("upstream.request_id", header(&answer.headers, "x-request-id"));
     }
 
     /// Takes out of an error what no log may hold.

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod agent_service;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod database;
 pub(crate) mod dead_process;
 pub(crate) mod events;

@@ -41,6 +41,11 @@ impl Alone {
         Self { transactions, admission: Arc::new(admission) }
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
     async fn begin(&self, run: NewRun) -> Result<Begun> {
         let place = self.admission.enter().await?;
         // The place goes along with the answer, so that it is kept until after the commit.
