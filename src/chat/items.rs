@@ -1,6 +1,7 @@
 //! What is in a thread.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     agent::Feedback,
@@ -23,7 +24,7 @@ const MAX_ITEMS: usize = 200;
 const PORTION: usize = 500;
 
 /// An item for readers without ChatKit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Message {
     /// The item's identifier.
     pub id: ItemId,

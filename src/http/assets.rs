@@ -19,7 +19,7 @@ macro_rules! files {
     };
 }
 
-/// All that is served. The page itself is not: `playground` fills it in first.
+/// All that is served. The pages themselves are not: `playground` and `description` serve them.
 const FILES: &[(&str, &[u8])] = files![
     "client.js",
     "client/api.js",
@@ -71,6 +71,11 @@ const FILES: &[(&str, &[u8])] = files![
     "client/widgets/fields.js",
     "client/widgets/render.js",
     "client/widgets/style.js",
+    "docs/curl.js",
+    "docs/dom.js",
+    "docs/page.css",
+    "docs/page.js",
+    "docs/schema.js",
     "helper/chatkit-gateway.js",
     "playground/chatkit.js",
     "playground/icon.svg",
@@ -143,7 +148,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-fn find(path: &str, request: &HeaderMap) -> Result<Response, ApiError> {
+pub(super) fn find(path: &str, request: &HeaderMap) -> Result<Response, ApiError> {
     ASSETS.get(path).map(|asset| asset.answer(request)).ok_or_else(ApiError::not_found)
 }
 
@@ -192,12 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_client_and_the_playground_is_embedded() {
+    fn every_file_of_the_client_and_the_pages_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
         let mut there =
             BTreeSet::from(["client.js", "helper/chatkit-gateway.js"].map(str::to_owned));
         files_below(&root.join("client"), &mut there);
+        files_below(&root.join("docs"), &mut there);
         files_below(&root.join("playground"), &mut there);
+        there.remove("docs/index.html");
         there.remove("playground/index.html");
 
         let embedded: BTreeSet<String> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();

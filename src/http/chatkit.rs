@@ -8,11 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     chat::{OnBusy, Posting, SendMessage, Sent},
     protocol::{
-        ChatKitRequest, Claims, Order, Thread, ThreadId, ThreadItem, UserId,
+        Attachment, ChatKitRequest, Claims, Order, Page, Thread, ThreadEvent, ThreadId, ThreadItem,
+        UserId,
         request::{ListParams, UserMessageInput},
         thread::EmptyObject,
     },
@@ -21,6 +23,7 @@ use crate::{
 
 use super::{
     AppState,
+    description::parameters::{IdempotencyHeader, OwnClientHeader, STREAM_EXAMPLE},
     error::ApiError,
     extract::JsonBytes,
     login::{CallerClaims, CallerUser},
@@ -30,7 +33,29 @@ use super::{
 /// Sent by the gateway's own fetch helper, which resumes and cancels.
 const CLIENT_HEADER: &str = "chatkit-gateway-client";
 
-/// `POST /chatkit`.
+/// A request of the ChatKit protocol
+///
+/// Its `type` says what is wanted, and whether the answer is a stream or JSON.
+#[utoipa::path(
+    post,
+    path = "/chatkit",
+    operation_id = "answer_chatkit",
+    tag = "ChatKit",
+    params(IdempotencyHeader, OwnClientHeader),
+    request_body(content = ChatKitRequest, examples(
+        ("threads.list" = (value = json!({"type": "threads.list", "params": {"limit": 10, "order": "desc"}}))),
+        ("threads.create" = (value = json!({"type": "threads.create", "params": {"input": {"content": [{"type": "input_text", "text": "list my tasks"}], "attachments": [], "inference_options": {}}}}))),
+    )),
+    responses((status = 200, content(
+        (ChatKitAnswer = "application/json"),
+        (ThreadEvent = "text/event-stream", example = json!(STREAM_EXAMPLE)),
+    ), description = "What was asked for, or the events of the run that was begun", headers(
+        ("X-Run-Id" = String, description = "The run, where one was begun"),
+        ("X-Thread-Id" = String, description = "Its thread"),
+        ("Idempotency-Replayed" = String, description = "`true` where the same request was made before"),
+    ))),
+    security(("session_token" = [])),
+)]
 pub(super) async fn answer(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -38,7 +63,7 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: JsonBytes,
 ) -> Result<Response, ApiError> {
-    let page = Page { state: &state, user: &user, claims, headers: &headers, body: &body };
+    let page = PageRequest { state: &state, user: &user, claims, headers: &headers, body: &body };
     match body.parse()? {
         ChatKitRequest::ThreadsCreate { input } => page.send(None, input).await,
         ChatKitRequest::ThreadsAddUserMessage { input, thread_id } => {
@@ -101,21 +126,42 @@ pub(super) async fn answer(
     }
 }
 
+/// The answers that are no stream, by the request's `type`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the description alone")]
+pub(super) enum ChatKitAnswer {
+    /// To `threads.get_by_id`, `threads.update`.
+    Thread(Box<Thread>),
+    /// To `threads.list`.
+    Threads(Page<Thread>),
+    /// To `items.list`.
+    Items(Page<ThreadItem>),
+    /// To `attachments.create`.
+    Attachment(Box<Attachment>),
+    /// To `threads.sync_custom_action`.
+    SyncAction(Box<SyncActionAnswer>),
+    /// To `input.transcribe`.
+    Transcript(Transcript),
+    /// To `threads.delete`, `items.feedback`, `attachments.delete`.
+    Done(EmptyObject),
+}
+
 /// The answer to `threads.sync_custom_action`.
-#[derive(Serialize)]
-struct SyncActionAnswer {
+#[derive(Serialize, ToSchema)]
+pub(super) struct SyncActionAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_item: Option<ThreadItem>,
 }
 
 /// The answer to `input.transcribe`.
-#[derive(Serialize)]
-struct Transcript {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Transcript {
     text: String,
 }
 
 /// A request of a page that starts a run.
-struct Page<'a> {
+struct PageRequest<'a> {
     state: &'a AppState,
     user: &'a UserId,
     claims: Claims,
@@ -123,7 +169,7 @@ struct Page<'a> {
     body: &'a JsonBytes,
 }
 
-impl Page<'_> {
+impl PageRequest<'_> {
     fn is_own_client(&self) -> bool {
         self.headers.contains_key(CLIENT_HEADER)
     }

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::protocol::UserId;
 
@@ -21,15 +22,22 @@ use super::{
 pub(super) struct DemoUsers(pub(super) Vec<UserId>);
 
 /// Who wants to come in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct DemoSessionRequest {
     user: Option<String>,
 }
 
-/// `POST /demo/session`: `{user?}`, answered as `/api/chatkit/session` is.
+/// A session without a login: in the demo alone
 ///
 /// It listens on loopback only, but so does every page that a browser of this machine shows: a name
 /// of a foreign host that resolves to this address, and a foreign page, are refused.
+#[utoipa::path(
+    post,
+    path = "/demo/session",
+    tag = "Sessions",
+    request_body = Option<DemoSessionRequest>,
+    responses((status = 200, body = Session, description = "Not to be cached")),
+)]
 pub(super) async fn create_demo_session(
     State(state): State<AppState>,
     Extension(DemoUsers(users)): Extension<DemoUsers>,

@@ -11,14 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{auth::AuthError, chat::ChatError, protocol::RunId, store::StoreError};
 
 use super::observe::RequestId;
 
 /// What a client may do about an error; each has one status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ErrorName)]
 pub(super) enum Code {
     InvalidRequest,
     Unauthorized,
@@ -45,7 +47,91 @@ pub(super) enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    /// Every one.
+    pub(super) const ALL: [Self; 22] = [
+        Self::InvalidRequest,
+        Self::Unauthorized,
+        Self::SessionExpired,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::RunActive,
+        Self::NotPending,
+        Self::EventsExpired,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
+        Self::TooManyRuns,
+        Self::NotSupported,
+        Self::FilesUnavailable,
+        Self::InternalError,
+        Self::AnswerFailed,
+        Self::Overloaded,
+        Self::ShuttingDown,
+        Self::DatabaseUnavailable,
+        Self::LoginUnavailable,
+    ];
+
+    /// As it is sent.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Unauthorized => "unauthorized",
+            Self::SessionExpired => "session_expired",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::RunActive => "run_active",
+            Self::NotPending => "not_pending",
+            Self::EventsExpired => "events_expired",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooManyRuns => "too_many_runs",
+            Self::NotSupported => "not_supported",
+            Self::FilesUnavailable => "files_unavailable",
+            Self::InternalError => "internal_error",
+            Self::AnswerFailed => "answer_failed",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::DatabaseUnavailable => "database_unavailable",
+            Self::LoginUnavailable => "login_unavailable",
+        }
+    }
+
+    /// When it is answered, for the API's description.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "the body, a query or a header is not as it should be",
+            Self::Unauthorized => "no token, or one that does not prove who is calling",
+            Self::SessionExpired => {
+                "a session token that was good once: refresh it, or ask for a new session"
+            }
+            Self::Forbidden => "the user in the path is not the caller",
+            Self::NotFound => "there is no such thing, or it is somebody else's",
+            Self::MethodNotAllowed => "the route has no such method",
+            Self::RequestTimeout => "the body did not arrive within 10 s",
+            Self::RunActive => "the thread is being answered; `run_id` says by which run",
+            Self::NotPending => "nothing waits for this answer (any more)",
+            Self::EventsExpired => "the run ended longer ago than its events are kept",
+            Self::PayloadTooLarge => "the body is larger than 1 MiB",
+            Self::UnsupportedMediaType => "the body is not `application/json`, or it is compressed",
+            Self::IdempotencyKeyReused => "the `Idempotency-Key` was used for another request",
+            Self::TooManyRuns => "the user has as many answers under way as allowed",
+            Self::NotSupported => "this server does not do that",
+            Self::FilesUnavailable => "the place of the files is away",
+            Self::InternalError => "a bug; the log has it under the request's id",
+            Self::AnswerFailed => "the model or the agent gave no whole answer",
+            Self::Overloaded => "this process has as many runs as allowed",
+            Self::ShuttingDown => "this process ends",
+            Self::DatabaseUnavailable => "the database is away; nothing was stored",
+            Self::LoginUnavailable => "the key set of Better Auth was never reached",
+        }
+    }
+
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::NotSupported => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::SessionExpired => StatusCode::UNAUTHORIZED,
@@ -216,6 +302,29 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// What a client sees of an error, for the description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never made: see `Body`")]
+pub(super) struct ErrorBody {
+    /// What went wrong.
+    error: ErrorDetails,
+}
+
+/// What went wrong.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never made: see `Details`")]
+pub(super) struct ErrorDetails {
+    /// For programs; stays as it is.
+    code: Code,
+    /// For people.
+    message: String,
+    /// Is also in `X-Request-Id` and in the gateway's log.
+    request_id: String,
+    /// With `run_active`: the run that answers the thread.
+    #[schema(nullable = false)]
+    run_id: Option<RunId>,
 }
 
 #[derive(Serialize)]

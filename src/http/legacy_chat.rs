@@ -6,6 +6,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     chat::{OnBusy, Posting, SendMessage},
@@ -18,25 +19,26 @@ use crate::{
 
 use super::{
     AppState,
+    description::parameters::UserPath,
     error::{ApiError, Code},
     extract::JsonBody,
     login::{CallerClaims, CallerUser},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct ChatRequest {
     conversation_id: Option<ThreadId>,
     message: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ChatResponse {
     conversation_id: ThreadId,
     response: String,
     tool_calls: Vec<ToolCall>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ToolCall {
     name: String,
     arguments: Value,
@@ -63,7 +65,19 @@ pub(super) fn check_path_user(path: &str, caller: &UserId) -> Result<(), ApiErro
     Err(ApiError::new(Code::Forbidden, "the user in the path is not the caller"))
 }
 
-/// `POST /api/{user_id}/chat`.
+/// A message, answered when all is done
+///
+/// The older, synchronous endpoint. `user_id` must be the caller's.
+#[utoipa::path(
+    post,
+    path = "/api/{user_id}/chat",
+    operation_id = "chat_synchronously",
+    tag = "Synchronous chat",
+    params(UserPath),
+    request_body = ChatRequest,
+    responses((status = 200, body = ChatResponse, description = "The whole answer")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn chat(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,

@@ -8,11 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     chat::{Message, OnBusy, Posting, SendMessage, Sent, messages::KEY_LIFE, runs::RunResult},
     protocol::{
-        AttachmentId, ThreadId, Timestamp,
+        AttachmentId, ThreadEvent, ThreadId, Timestamp,
         item::{InferenceOptions, UserContent},
     },
     run::Framing,
@@ -21,6 +22,7 @@ use crate::{
 
 use super::{
     AppState,
+    description::parameters::{IdempotencyHeader, STREAM_EXAMPLE},
     error::ApiError,
     extract::JsonBytes,
     login::{CallerClaims, CallerUser},
@@ -31,14 +33,23 @@ use super::{
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct PostMessage {
+    /// Where to; a new thread without it.
     thread_id: Option<ThreadId>,
+    /// The text.
+    #[schema(min_length = 1, max_length = 32_000)]
     content: String,
+    /// What was uploaded before.
     #[serde(default)]
+    #[schema(max_items = 32)]
     attachments: Vec<AttachmentId>,
+    /// A model that is offered, or the configured one.
     model: Option<String>,
+    /// The part of an earlier message that this one is about.
+    #[schema(max_length = 32_000)]
     quoted_text: Option<String>,
+    /// `false`: wait, and answer JSON.
     #[serde(default = "yes")]
     stream: bool,
 }
@@ -48,7 +59,7 @@ fn yes() -> bool {
 }
 
 /// A whole answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Answer {
     thread_id: ThreadId,
     run: Run,
@@ -56,7 +67,27 @@ pub(super) struct Answer {
     message: Option<Message>,
 }
 
-/// `POST /api/chatkit/messages`.
+/// A message; its answer as a stream, or whole
+///
+/// The message and its run are stored before the first byte of the answer, and before the model is
+/// asked. With `"stream": false`, or with `Accept: application/json`, the answer comes whole and at
+/// the end; it is 200 for every run that was accepted: look at `run.status`.
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/messages",
+    tag = "Messages",
+    params(IdempotencyHeader),
+    request_body(content = PostMessage, example = json!({"content": "add a task: water the plants", "stream": false})),
+    responses((status = 200, content(
+        (ThreadEvent = "text/event-stream", example = json!(STREAM_EXAMPLE)),
+        (Answer = "application/json"),
+    ), description = "The events of the run, or its outcome", headers(
+        ("X-Run-Id" = String, description = "The run; with a stream"),
+        ("X-Thread-Id" = String, description = "Its thread; with a stream"),
+        ("Idempotency-Replayed" = String, description = "`true` where the same request was made before"),
+    ))),
+    security(("session_token" = [])),
+)]
 pub(super) async fn post_message(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,

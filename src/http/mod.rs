@@ -10,11 +10,13 @@
 //! | `sse` | a run's events as a response body |
 //! | `observe` | request ids, spans, metrics |
 //! | `assets`, `playground` | the files of `web/`, and the page that uses them |
+//! | `description` | the API's description, OpenAPI 3.1, and the page that shows it |
 //! | the others | a resource each |
 
 mod assets;
 mod chatkit;
 mod demo_session;
+mod description;
 mod error;
 mod extract;
 mod legacy_chat;

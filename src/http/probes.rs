@@ -4,31 +4,47 @@ use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::AppState;
 
 /// How long the database may take to answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     status: &'static str,
     version: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
     status: &'static str,
     database: &'static str,
     draining: bool,
 }
 
-/// `GET /health`: the process is alive.
+/// The process is alive
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "Operation",
+    responses((status = 200, body = Health, description = "While the process lives")),
+)]
 pub(super) async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// `GET /ready`: able to serve. 503 while the database is away or the process is ending.
+/// Able to serve
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "Operation",
+    responses(
+        (status = 200, body = Readiness, description = "While it can serve"),
+        (status = 503, body = Readiness, description = "While the database is away or the process is ending"),
+    ),
+)]
 pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let check = tokio::time::timeout(CHECK_TIMEOUT, state.store.check()).await;
     let is_reachable = matches!(check, Ok(Ok(_)));
@@ -43,7 +59,13 @@ pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     (status, Json(readiness))
 }
 
-/// `GET /metrics`: Prometheus text.
+/// Prometheus text
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Operation",
+    responses((status = 200, body = String, content_type = "text/plain", description = "Counters and histograms")),
+)]
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 runs")]
 pub(super) async fn metrics(State(state): State<AppState>) -> String {
     let (runs, readers) = state.chat.runs().counts();

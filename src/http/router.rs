@@ -20,7 +20,7 @@ use crate::{
 use super::{
     AppState, assets, chatkit,
     demo_session::{DemoUsers, create_demo_session},
-    error, legacy_chat, login, messages, observe,
+    description, error, legacy_chat, login, messages, observe,
     playground::{Playground, PlaygroundSettings, show_page},
     probes, runs, session, sse, tasks, threads,
 };
@@ -66,6 +66,9 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
     // The routes that nobody needs to be known for.
     let open = Router::new()
         .merge(pages(&state, options))
+        .route("/openapi.json", get(description::show_description))
+        .route("/docs", get(description::show_page))
+        .route("/docs/{*file}", get(description::page_file))
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready))
         .route("/metrics", get(probes::metrics))

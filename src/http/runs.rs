@@ -7,17 +7,25 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    protocol::{RunId, ThreadId, Timestamp},
+    protocol::{RunId, ThreadEvent, ThreadId, Timestamp},
     run::Framing,
     store::record::{RunError, RunRecord, RunStatus, Usage},
 };
 
-use super::{AppState, error::ApiError, extract::Query, login::CallerUser, sse};
+use super::{
+    AppState,
+    description::parameters::{LastEventHeader, RunPath, STREAM_EXAMPLE},
+    error::ApiError,
+    extract::Query,
+    login::CallerUser,
+    sse,
+};
 
 /// A run.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Run {
     id: RunId,
     thread_id: ThreadId,
@@ -45,12 +53,23 @@ impl From<RunRecord> for Run {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
+    /// The number of the last event that was seen.
+    #[param(minimum = 0)]
     after: Option<u64>,
 }
 
-/// `GET /api/chatkit/runs/{id}`.
+/// A run
+#[utoipa::path(
+    get,
+    path = "/api/chatkit/runs/{id}",
+    tag = "Runs",
+    params(RunPath),
+    responses((status = 200, body = Run, description = "What became of it")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn show_run(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -59,7 +78,19 @@ pub(super) async fn show_run(
     Ok(Json(state.chat.find_run(&user, id).await?.into()))
 }
 
-/// `GET /api/chatkit/runs/{id}/events`: from `Last-Event-ID` or `?after=SEQ` on, to the end.
+/// A run's events after a position
+///
+/// Those that were, then those that come, to the end. Without a position from the beginning.
+#[utoipa::path(
+    get,
+    path = "/api/chatkit/runs/{id}/events",
+    tag = "Runs",
+    params(RunPath, EventsQuery, LastEventHeader),
+    responses((status = 200, content((ThreadEvent = "text/event-stream", example = json!(STREAM_EXAMPLE))), description = "Server-Sent Events, one object a `data:` line", headers(
+        ("X-Run-Id" = String, description = "The run"),
+    ))),
+    security(("session_token" = [])),
+)]
 pub(super) async fn watch_run(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -91,7 +122,17 @@ pub(super) fn read_position(id: RunId, position: &str) -> Option<u64> {
     if seq.bytes().all(|byte| byte.is_ascii_digit()) { seq.parse().ok() } else { None }
 }
 
-/// `POST /api/chatkit/runs/{id}/cancel`: idempotent.
+/// Stops a run
+///
+/// Idempotent. What was written stays, as a message of status `cancelled`.
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/runs/{id}/cancel",
+    tag = "Runs",
+    params(RunPath),
+    responses((status = 202, body = Run, description = "The run: mostly ended by then")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn cancel_run(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,

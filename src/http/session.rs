@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::auth::IssuedToken;
 
@@ -17,7 +18,7 @@ pub(super) const NO_STORE: NoStore =
     [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// What ChatKit's `getClientSecret` needs.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Session {
     client_secret: String,
     /// Unix seconds.
@@ -37,12 +38,21 @@ impl From<IssuedToken> for Session {
 }
 
 /// A session token in the body, for clients that cannot set the header.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct RefreshRequest {
     client_secret: String,
 }
 
-/// `POST /api/chatkit/session`: a Better Auth JWT for a session token.
+/// A Better Auth JWT for a session token
+///
+/// What ChatKit calls the client secret. No body.
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/session",
+    tag = "Sessions",
+    responses((status = 200, body = Session, description = "Not to be cached")),
+    security(("better_auth" = [])),
+)]
 pub(super) async fn create_session(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -52,7 +62,17 @@ pub(super) async fn create_session(
     Ok((NO_STORE, Json(issued.into())))
 }
 
-/// `POST /api/chatkit/refresh`: an expired or live session token for its successor.
+/// An expired or live session token for its successor
+///
+/// The token goes into the header, or into the body where a client cannot set headers.
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/refresh",
+    tag = "Sessions",
+    request_body = Option<RefreshRequest>,
+    responses((status = 200, body = Session, description = "Not to be cached")),
+    security(("session_token" = []), ()),
+)]
 pub(super) async fn refresh_session(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -66,7 +86,14 @@ pub(super) async fn refresh_session(
     Ok((NO_STORE, Json(issued.into())))
 }
 
-/// `POST /api/chatkit/logout`: ends the session of a token, an expired one too.
+/// Ends the session of a token, an expired one too
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/logout",
+    tag = "Sessions",
+    responses((status = 204, description = "The session's tokens stop working within 10 s")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn end_session(
     State(state): State<AppState>,
     headers: HeaderMap,

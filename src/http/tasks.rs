@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     protocol::Timestamp,
@@ -15,31 +16,37 @@ use crate::{
 
 use super::{
     AppState,
+    description::parameters::{TaskPath, UserPath},
     error::ApiError,
     extract::{JsonBody, OptionalJsonBody, Query},
     legacy_chat::check_path_user,
     login::CallerUser,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TaskList {
     data: Vec<TaskRecord>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// Which ones.
     #[serde(default)]
+    #[param(required = false, inline)]
     status: TaskFilter,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct TaskBody {
+    #[schema(min_length = 1, max_length = 200)]
     title: String,
+    #[schema(max_length = 2000)]
     description: Option<String>,
     completed: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct CompleteBody {
     completed: Option<bool>,
 }
@@ -55,7 +62,15 @@ fn task_id(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())
 }
 
-/// `GET /api/{user_id}/tasks`, of one status by `?status=pending|completed`.
+/// The task list, oldest first
+#[utoipa::path(
+    get,
+    path = "/api/{user_id}/tasks",
+    tag = "Tasks",
+    params(UserPath, ListQuery),
+    responses((status = 200, body = TaskList, description = "All of them, or those of one status")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn list_tasks(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -66,7 +81,16 @@ pub(super) async fn list_tasks(
     Ok(Json(TaskList { data: state.store.list_tasks(&user, query.status).await? }))
 }
 
-/// `POST /api/{user_id}/tasks`.
+/// A new task
+#[utoipa::path(
+    post,
+    path = "/api/{user_id}/tasks",
+    tag = "Tasks",
+    params(UserPath),
+    request_body = TaskBody,
+    responses((status = 201, body = TaskRecord, description = "The task")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn create_task(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -85,7 +109,15 @@ pub(super) async fn create_task(
     Ok((StatusCode::CREATED, Json(task)))
 }
 
-/// `GET /api/{user_id}/tasks/{id}`.
+/// A task
+#[utoipa::path(
+    get,
+    path = "/api/{user_id}/tasks/{id}",
+    tag = "Tasks",
+    params(TaskPath),
+    responses((status = 200, body = TaskRecord, description = "The task")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn show_task(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -96,8 +128,18 @@ pub(super) async fn show_task(
     task.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// `PUT /api/{user_id}/tasks/{id}`: the task anew. An absent description takes it away, an absent
-/// `completed` leaves it as it is.
+/// The task anew
+///
+/// An absent description takes it away, an absent `completed` leaves it as it is.
+#[utoipa::path(
+    put,
+    path = "/api/{user_id}/tasks/{id}",
+    tag = "Tasks",
+    params(TaskPath),
+    request_body = TaskBody,
+    responses((status = 200, body = TaskRecord, description = "The task as it is now")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn replace_task(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -115,7 +157,15 @@ pub(super) async fn replace_task(
     task.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// `DELETE /api/{user_id}/tasks/{id}`.
+/// Deletes a task
+#[utoipa::path(
+    delete,
+    path = "/api/{user_id}/tasks/{id}",
+    tag = "Tasks",
+    params(TaskPath),
+    responses((status = 204, description = "It is gone")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn delete_task(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -126,7 +176,16 @@ pub(super) async fn delete_task(
     deleted.map(|_| StatusCode::NO_CONTENT).ok_or_else(ApiError::not_found)
 }
 
-/// `PATCH /api/{user_id}/tasks/{id}/complete`: done, or with `{"completed": false}` not.
+/// Done, or with `{"completed": false}` not
+#[utoipa::path(
+    patch,
+    path = "/api/{user_id}/tasks/{id}/complete",
+    tag = "Tasks",
+    params(TaskPath),
+    request_body = Option<CompleteBody>,
+    responses((status = 200, body = TaskRecord, description = "The task as it is now")),
+    security(("session_token" = []), ("better_auth" = [])),
+)]
 pub(super) async fn complete_task(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,

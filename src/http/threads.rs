@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     chat::{Message, threads::latest_first},
@@ -15,13 +16,14 @@ use crate::{
 
 use super::{
     AppState,
+    description::parameters::ThreadPath,
     error::ApiError,
     extract::{JsonBody, OptionalJsonBody, Query},
     login::CallerUser,
 };
 
 /// A thread in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ThreadSummary {
     id: ThreadId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +53,7 @@ impl From<ThreadRecord> for ThreadSummary {
 }
 
 /// A thread with all that is in it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ThreadDetails {
     #[serde(flatten)]
     summary: ThreadSummary,
@@ -59,26 +61,41 @@ pub(super) struct ThreadDetails {
     messages: Option<Vec<Message>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// How many: at most 1000 are given, 20 where it is below 1.
+    #[param(default = 20, maximum = 1000)]
     limit: Option<i64>,
+    /// The `after` of the page before.
     after: Option<String>,
+    /// Archived threads instead of the others.
     #[serde(default)]
     archived: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 pub(super) struct CreateThread {
+    #[schema(max_length = 500)]
     title: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct UpdateThread {
+    #[schema(max_length = 500)]
     title: Option<String>,
     archived: Option<bool>,
 }
 
-/// `GET /api/chatkit/threads`: latest change first.
+/// The caller's threads, latest change first
+#[utoipa::path(
+    get,
+    path = "/api/chatkit/threads",
+    tag = "Threads",
+    params(ListQuery),
+    responses((status = 200, body = Page<ThreadSummary>, description = "A page")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn list_threads(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -89,7 +106,15 @@ pub(super) async fn list_threads(
     Ok(Json(threads.map(ThreadSummary::from)))
 }
 
-/// `POST /api/chatkit/threads`: an empty thread.
+/// An empty thread
+#[utoipa::path(
+    post,
+    path = "/api/chatkit/threads",
+    tag = "Threads",
+    request_body = Option<CreateThread>,
+    responses((status = 201, body = ThreadSummary, description = "The thread")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn create_thread(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -100,9 +125,12 @@ pub(super) async fn create_thread(
     Ok((StatusCode::CREATED, Json(thread.into())))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ShowQuery {
+    /// Whether the history is wanted.
     #[serde(default = "yes")]
+    #[param(required = false, default = true)]
     messages: bool,
 }
 
@@ -110,7 +138,15 @@ fn yes() -> bool {
     true
 }
 
-/// `GET /api/chatkit/threads/{id}`: with its whole history, oldest first, unless it is not wanted.
+/// A thread with its whole history, oldest first
+#[utoipa::path(
+    get,
+    path = "/api/chatkit/threads/{id}",
+    tag = "Threads",
+    params(ThreadPath, ShowQuery),
+    responses((status = 200, body = ThreadDetails, description = "The thread")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn show_thread(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -123,7 +159,16 @@ pub(super) async fn show_thread(
     Ok(Json(ThreadDetails { summary: thread.into(), messages }))
 }
 
-/// `PATCH /api/chatkit/threads/{id}`: another title, put away, or taken back.
+/// Another title, put away, or taken back
+#[utoipa::path(
+    patch,
+    path = "/api/chatkit/threads/{id}",
+    tag = "Threads",
+    params(ThreadPath),
+    request_body = UpdateThread,
+    responses((status = 200, body = ThreadSummary, description = "The thread as it is now")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn update_thread(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,
@@ -134,7 +179,15 @@ pub(super) async fn update_thread(
     Ok(Json(thread.into()))
 }
 
-/// `DELETE /api/chatkit/threads/{id}`.
+/// Deletes a thread with all that is in it; its run is stopped
+#[utoipa::path(
+    delete,
+    path = "/api/chatkit/threads/{id}",
+    tag = "Threads",
+    params(ThreadPath),
+    responses((status = 204, description = "It is gone")),
+    security(("session_token" = [])),
+)]
 pub(super) async fn delete_thread(
     State(state): State<AppState>,
     CallerUser(user): CallerUser,

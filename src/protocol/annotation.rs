@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// A reference from a place in the text to its source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename = "annotation")]
 pub struct Annotation {
     /// What is cited.
@@ -15,7 +16,7 @@ pub struct Annotation {
 }
 
 /// What every source has. Its members come before those of the kind.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SourceInfo {
     /// Shown name.
     pub title: String,
@@ -31,7 +32,7 @@ pub struct SourceInfo {
 }
 
 /// A cited source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// The members that all sources share.
     #[serde(flatten)]
@@ -42,7 +43,7 @@ pub struct Source {
 }
 
 /// What kind of thing a source is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceKind {
     /// A web page.

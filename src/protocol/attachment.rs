@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{AttachmentId, ThreadId};
 
 /// An attachment on the wire. What the server keeps about it privately is not part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attachment {
     /// Its identifier.
     pub id: AttachmentId,
@@ -27,7 +28,7 @@ pub struct Attachment {
 }
 
 /// File or image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AttachmentKind {
     /// Shown as a file.
@@ -40,7 +41,7 @@ pub enum AttachmentKind {
 }
 
 /// How to upload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UploadDescriptor {
     /// Where to.
     pub url: String,

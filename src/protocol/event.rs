@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{Annotation, ItemId, Task, Thread, ThreadItem, item};
 
 /// An event of a stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
 pub enum ThreadEvent {
     /// The thread exists now.
@@ -94,14 +95,14 @@ pub enum ThreadEvent {
 }
 
 /// How the page may treat the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamOptions {
     /// Whether a Stop button is shown.
     pub allow_cancel: bool,
 }
 
 /// How serious a notice is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeLevel {
     /// Good to know.
@@ -113,7 +114,7 @@ pub enum NoticeLevel {
 }
 
 /// The turn went wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorEvent {
     /// Whether the client shows a text of its own.
     #[serde(default)]
@@ -127,7 +128,7 @@ pub struct ErrorEvent {
 }
 
 /// Whether the client shows a text of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ErrorCode {
     /// Yes, in the user's language.
     #[serde(rename = "stream.error")]
@@ -139,7 +140,7 @@ pub enum ErrorCode {
 }
 
 /// How an item grows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
 pub enum ItemUpdate {
     /// An assistant message has a further part.

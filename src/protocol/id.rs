@@ -3,6 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Object, RefOr, Schema, SchemaFormat, Type},
+};
 use uuid::Uuid;
 
 /// A string that is no identifier of ours.
@@ -61,6 +65,18 @@ macro_rules! id {
                 Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                Object::builder()
+                    .schema_type(Type::String)
+                    .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+                    .description(Some("A UUID of version 7, in its hyphenated form."))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{Annotation, Attachment, ItemId, Task, ThreadId, Timestamp, Workflow};
 
 /// An item of a thread: the members that all items share, then those of its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ThreadItem {
     /// Its identifier.
     pub id: ItemId,
@@ -20,7 +21,7 @@ pub struct ThreadItem {
 }
 
 /// What an item is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ItemKind {
     /// What the user wrote.
@@ -64,7 +65,7 @@ pub enum ItemKind {
 }
 
 /// What the user wrote.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UserMessage {
     /// Text and tags in order.
     pub content: Vec<UserContent>,
@@ -80,7 +81,7 @@ pub struct UserMessage {
 }
 
 /// A part of a user message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum UserContent {
     /// Text.
@@ -107,7 +108,7 @@ pub enum UserContent {
 }
 
 /// The user's choice of model and tool for one message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InferenceOptions {
     /// The tool picked in the composer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,21 +119,21 @@ pub struct InferenceOptions {
 }
 
 /// The tool picked in the composer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ToolChoice {
     /// The composer tool's identifier.
     pub id: String,
 }
 
 /// What the assistant wrote.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AssistantMessage {
     /// Its parts in order.
     pub content: Vec<AssistantContent>,
 }
 
 /// A part of an assistant message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AssistantContent {
     /// Citations.
     #[serde(default)]
@@ -152,7 +153,7 @@ impl AssistantContent {
 }
 
 /// The one kind of assistant content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputText {
     /// Text.
@@ -161,7 +162,7 @@ pub enum OutputText {
 }
 
 /// A tool that runs in the user's page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ClientToolCall {
     /// Whether the page has answered.
     #[serde(default)]
@@ -186,7 +187,7 @@ impl ClientToolCall {
 }
 
 /// Whether the page has answered a client tool call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientToolStatus {
     /// Not yet.
@@ -197,7 +198,7 @@ pub enum ClientToolStatus {
 }
 
 /// A widget: stored and sent exactly as given, unknown members kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WidgetItem {
     /// The root component: a `Card`, a `ListView` or a `Basic`.
     pub widget: Value,
@@ -207,7 +208,7 @@ pub struct WidgetItem {
 }
 
 /// A picture that the model made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GeneratedImage {
     /// Its identifier.
     pub id: String,
@@ -216,7 +217,7 @@ pub struct GeneratedImage {
 }
 
 /// Questions to the user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StructuredInputItem {
     /// Whether the user has answered.
     #[serde(default)]
@@ -236,7 +237,7 @@ impl StructuredInputItem {
 }
 
 /// Whether the user has answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StructuredInputStatus {
     /// Not yet.
@@ -249,7 +250,7 @@ pub enum StructuredInputStatus {
 }
 
 /// A question to the user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StructuredInput {
     /// Names it in the answers.
     pub id: String,
@@ -264,7 +265,7 @@ pub struct StructuredInput {
 }
 
 /// How a question can be answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StructuredInputKind {
     /// By choosing.
@@ -284,14 +285,14 @@ pub enum StructuredInputKind {
 }
 
 /// An offered answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChoiceOption {
     /// What is shown and answered.
     pub value: String,
 }
 
 /// An answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StructuredAnswer {
     /// What was chosen or written.
     #[serde(default)]
@@ -302,7 +303,7 @@ pub struct StructuredAnswer {
 }
 
 /// Who speaks in an item: the `role` column and the `role` of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The user.

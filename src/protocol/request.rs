@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     AttachmentId, ItemId, Order, ThreadId,
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// A request. `metadata` is integration data and not read.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
 #[serde(tag = "type", content = "params")]
 pub enum ChatKitRequest {
     /// A new thread with its first message. Answers a stream.
@@ -130,7 +131,7 @@ pub enum ChatKitRequest {
 }
 
 /// A message as the composer sends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UserMessageInput {
     /// Text and tags in order.
     pub content: Vec<UserContent>,
@@ -144,7 +145,7 @@ pub struct UserMessageInput {
 }
 
 /// The answers to a structured input.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct StructuredInputSubmission {
     /// Answered or skipped as a whole.
     #[serde(default)]
@@ -155,7 +156,7 @@ pub struct StructuredInputSubmission {
 }
 
 /// Answered or skipped as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SubmissionStatus {
     /// Answered.
@@ -166,7 +167,7 @@ pub enum SubmissionStatus {
 }
 
 /// Something that was done with a widget, or by the page itself.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
 pub struct CustomAction {
     /// Which thread.
     pub thread_id: ThreadId,
@@ -178,7 +179,7 @@ pub struct CustomAction {
 }
 
 /// What was done with a widget.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Action {
     /// The application's name for it.
     #[serde(rename = "type")]
@@ -189,7 +190,7 @@ pub struct Action {
 }
 
 /// Which page of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct ListParams {
     /// How many; absent, `null` and numbers below 1 mean the default.
     #[serde(default, deserialize_with = "lenient_optional_integer")]
@@ -210,7 +211,7 @@ impl ListParams {
 }
 
 /// Up or down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FeedbackKind {
     /// Thumb up.

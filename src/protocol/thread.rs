@@ -1,11 +1,12 @@
 //! The thread as clients see it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Page, ThreadId, ThreadItem, Timestamp};
 
 /// A thread on the wire. Its metadata is private to the server and therefore always `{}` here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Thread {
     /// What the list of threads shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,11 +30,11 @@ pub struct Thread {
 }
 
 /// `{}`, whatever was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EmptyObject {}
 
 /// Whether a thread takes messages. ChatKit shows it; the server is not stopped by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ThreadStatus {
     /// Open.

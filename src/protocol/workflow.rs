@@ -1,11 +1,12 @@
 //! Workflows and tasks: what the assistant did on the way to its answer.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::annotation::Source;
 
 /// A list of steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Workflow {
     /// What it shows.
     #[serde(rename = "type")]
@@ -21,7 +22,7 @@ pub struct Workflow {
 }
 
 /// What a workflow shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkflowKind {
     /// Steps of the application, such as tool calls.
@@ -31,7 +32,7 @@ pub enum WorkflowKind {
 }
 
 /// The line that stands for an ended workflow. With both members, the title wins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum WorkflowSummary {
     /// A text of one's own.
@@ -50,7 +51,7 @@ pub enum WorkflowSummary {
 }
 
 /// A step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Task {
     /// How far it is.
     #[serde(default)]
@@ -61,7 +62,7 @@ pub struct Task {
 }
 
 /// How far a task is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusIndicator {
     /// Not shown.
@@ -74,7 +75,7 @@ pub enum StatusIndicator {
 }
 
 /// What a task is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TaskKind {
     /// A step of the application.

@@ -43,17 +43,20 @@ impl Slots {
         if taken.all >= self.max {
             return Err(StartError::TooMany);
         }
-        let of_user = taken.by_user.entry(user.clone()).or_default();
-        if *of_user >= self.max_per_user {
+        if taken.by_user.get(user).is_some_and(|of_user| *of_user >= self.max_per_user) {
             return Err(StartError::TooManyOfUser);
         }
-        drop(taken);
-        Ok(self.take_anyway(user))
+        // Under the lock that it was looked at with: of two at once the second must see the first.
+        Ok(self.count(&mut taken, user))
     }
 
     /// Takes a place for a run that was accepted before, by another process.
     pub(super) fn take_anyway(&self, user: &UserId) -> Slot {
         let mut taken = self.taken.lock().expect("no panic happens while locked");
+        self.count(&mut taken, user)
+    }
+
+    fn count(&self, taken: &mut Taken, user: &UserId) -> Slot {
         *taken.by_user.entry(user.clone()).or_default() += 1;
         taken.all += 1;
         Slot { taken: self.taken.clone(), user: user.clone() }
@@ -75,6 +78,8 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Barrier, thread};
+
     use super::*;
 
     #[test]
@@ -90,5 +95,22 @@ mod tests {
         drop(first);
 
         assert!(slots.take(&carol).is_ok());
+    }
+
+    #[test]
+    fn of_those_who_come_at_once_no_more_get_a_place_than_there_are() {
+        let alice: UserId = UserId::parse("alice").unwrap();
+        for _ in 0..200 {
+            let (slots, begin) = (Slots::new(0, 3), Barrier::new(8));
+            let taken: Vec<_> = thread::scope(|scope| {
+                let take = || {
+                    begin.wait();
+                    slots.take(&alice).ok()
+                };
+                let takers: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+                takers.into_iter().filter_map(|taker| taker.join().unwrap()).collect()
+            });
+            assert_eq!(taken.len(), 3);
+        }
     }
 }

@@ -62,12 +62,17 @@ impl TestGateway {
         Self { address, keys, shutdown, hurry, tasks, _model: model }
     }
 
+    /// Where it listens.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What the lines find in their environment.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let user = UserId::parse(ME).unwrap();
         let token = self.keys.issue_detached(&user, Duration::from_mins(30), Timestamp::now());
         vec![
-            ("BASE", format!("http://{}", self.address)),
+            ("BASE", self.base()),
             ("ME", ME.to_owned()),
             ("TOKEN", token.token),
             ("LOGIN_JWT", login(ME)),

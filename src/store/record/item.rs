@@ -1,13 +1,14 @@
 //! The items of threads.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::protocol::{ItemKind, RunId, ThreadItem};
 
 use super::ToolCallRecord;
 
 /// How an item ended, or that it has not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ItemStatus {
     /// Whole.

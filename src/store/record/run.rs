@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::protocol::{ItemId, RunId, ThreadId, Timestamp, UserId};
 
 use super::{ItemWrite, ThreadPatch, ToolCallRecord};
 
 /// Where a run is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// Accepted, not yet begun.
@@ -79,7 +80,7 @@ pub struct Lease {
 }
 
 /// Tokens used, summed over the model calls of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Read by the model, cached ones included.
     pub input_tokens: u64,
@@ -103,7 +104,7 @@ impl std::ops::AddAssign for Usage {
 }
 
 /// Why a run failed, as clients may know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunError {
     /// Stable.
     pub code: String,

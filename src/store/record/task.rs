@@ -1,6 +1,7 @@
 //! The to-do list that the tools work on.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::protocol::Timestamp;
 
@@ -14,7 +15,7 @@ pub struct NewTask {
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskRecord {
     /// Its number.
     pub id: i64,
@@ -43,7 +44,7 @@ pub struct TaskPatch {
 }
 
 /// Which tasks to list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskFilter {
     /// Every one.
