@@ -154,7 +154,8 @@ impl RunLog {
         let (seq, before) = (state.last_seq, state.size);
         let grown = state.text_segment(seq, item_id, content_index).push(delta);
         state.size = before + grown;
-        if state.deltas % SAMPLE_EVERY == 1 && state.readers.count() > 0 {
+        // One that is still waited for is not replaced: it would hide how late it comes.
+        if state.deltas % SAMPLE_EVERY == 1 && state.sample.is_none() && state.readers.count() > 0 {
             state.sample = Some((seq, Instant::now()));
         }
         state.show();

@@ -6,21 +6,24 @@
 
 use tracing::{Span, field::Empty, info_span};
 
-use crate::telemetry::SPANS;
+use crate::telemetry::{SPANS, outlive_current};
 
 use super::{LiveRun, outcome::Failure};
 
-/// A run, from now on; within the request that is being answered.
+/// A run, from now on; a part of the request that is being answered, and longer than it.
 pub(super) fn run() -> Span {
-    info_span!(
+    let span = info_span!(
         target: SPANS,
+        parent: None,
         "run",
         otel.status_code = Empty,
         run.id = Empty,
         thread.id = Empty,
         run.status = Empty,
         error.type = Empty,
-    )
+    );
+    outlive_current(&span);
+    span
 }
 
 /// Says which run it is.

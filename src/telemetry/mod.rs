@@ -16,11 +16,13 @@ mod metrics;
 mod traces;
 
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::FilterFn, filter::ParseError, fmt, fmt::MakeWriter,
+    EnvFilter, Layer, Registry,
+    filter::{FilterFn, LevelFilter, ParseError},
+    fmt::{self, MakeWriter},
     prelude::*,
 };
 
-pub(crate) use self::traces::{Incoming, continue_trace};
+pub(crate) use self::traces::{Incoming, continue_trace, outlive_current};
 pub use self::{
     audit::TARGET as AUDIT,
     metrics::{Kind, METRICS, Metric, start_metrics},
@@ -91,7 +93,8 @@ where
         // One filter for all is decided where a line stands; one for each layer, at every line.
         None => tracing_subscriber::registry().with(log).with(filter).try_init()?,
         Some(traces) => {
-            let is_for_collector = FilterFn::new(|metadata| metadata.target() == SPANS);
+            let is_for_collector = FilterFn::new(|metadata| metadata.target() == SPANS)
+                .with_max_level_hint(LevelFilter::INFO);
             let log = log.with_filter(filter);
             let spans = traces.layer().with_filter(is_for_collector);
             tracing_subscriber::registry().with(log).with(spans).try_init()?;

@@ -11,7 +11,7 @@
 use std::{fmt, time::Duration};
 
 use opentelemetry::{
-    Key, KeyValue,
+    Context, Key, KeyValue,
     propagation::{Extractor, TextMapPropagator},
     trace::{TraceContextExt as _, TracerProvider as _},
 };
@@ -140,10 +140,21 @@ pub(crate) fn continue_trace(span: &Span, incoming: &Incoming<'_>) {
     if span.is_disabled() {
         return;
     }
-    let context = TraceContextPropagator::new().extract(incoming);
-    if context.span().span_context().is_valid() {
+    set_parent(span, TraceContextPropagator::new().extract(incoming));
+}
+
+/// Makes a span, before it has children, a child of the current one that may outlive it. Were it so by
+/// `tracing`, the parent would not end before it.
+pub(crate) fn outlive_current(span: &Span) {
+    if !span.is_disabled() {
+        set_parent(span, Span::current().context());
+    }
+}
+
+fn set_parent(span: &Span, parent: Context) {
+    if parent.span().span_context().is_valid() {
         // Fails where another layer than ours takes the spans.
-        let _ = span.set_parent(context);
+        let _ = span.set_parent(parent);
     }
 }
 

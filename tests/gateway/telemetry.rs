@@ -81,6 +81,7 @@ async fn a_message_is_one_trace_from_the_request_to_the_last_event() {
     assert!(accept.end_time_unix_nano <= call.start_time_unix_nano, "stored, then asked");
     assert!(call.end_time_unix_nano <= commit.end_time_unix_nano);
     assert!(commit.end_time_unix_nano <= run.end_time_unix_nano);
+    assert!(request.end_time_unix_nano < run.end_time_unix_nano, "it ends with the headers");
 
     // Nothing of it says who asked what.
     let all = format!("{spans:?}");

@@ -22,10 +22,12 @@ use std::{sync::Arc, time::Duration};
 use async_stream::try_stream;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use crate::{
     protocol::{Timestamp, item::InferenceOptions},
     store::record::{History, ToolCallState},
+    telemetry::SPANS,
     tools::{
         LiveTools, ToolRegistry,
         registry::{DEFAULT_TIMEOUT, is_meant},
@@ -128,8 +130,15 @@ impl RemoteAgent {
                     history = History::default();
                 }
                 let mut wanted = Vec::new();
-                while let Some(data) = events.next().await {
-                    match answer.read(&data?)? {
+                let span = span(&turn.span);
+                // The request is sent meanwhile, and what is learnt of its answer is noted.
+                let mut next = events.next().instrument(span.clone()).await;
+                while let Some(data) = next {
+                    let data = data.inspect_err(|error| {
+                        span.record("otel.status_code", "ERROR");
+                        span.record("error.type", error.code());
+                    })?;
+                    match answer.read(&data)? {
                         Said::Event(event) => {
                             let event = AgentEvent::from(*event);
                             self.remember(&mut history, &event, &turn);
@@ -140,8 +149,9 @@ impl RemoteAgent {
                         Said::Usage(usage) => yield AgentEvent::Usage(usage),
                         Said::Nothing => {}
                     }
+                    next = events.next().await;
                 }
-                drop(events);
+                drop((events, span));
                 answer.end()?;
                 if wanted.is_empty() {
                     return;
@@ -237,6 +247,22 @@ impl Agent for RemoteAgent {
     fn action(&self, turn: Turn, action: WidgetAction) -> AgentStream<'_> {
         self.ask(turn, Some(action))
     }
+}
+
+/// The call's span for a collector.
+fn span(run: &Span) -> Span {
+    info_span!(
+        target: SPANS,
+        parent: run,
+        "invoke_agent",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        gen_ai.operation.name = "invoke_agent",
+        server.address = Empty,
+        http.response.status_code = Empty,
+        upstream.request_id = Empty,
+        error.type = Empty,
+    )
 }
 
 /// Whether the user has still to decide about a call, and has not gone on to something else.
