@@ -61,7 +61,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON body, or none at all.
+/// A JSON body, or none at all: nothing, or `null`.
 pub(super) struct OptionalJsonBody<T>(pub(super) Option<T>);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T>
             return Ok(Self(None));
         }
         check_media_type(&headers)?;
-        JsonBytes(body).parse().map(|value| Self(Some(value)))
+        JsonBytes(body).parse().map(Self)
     }
 }
 
