@@ -19,7 +19,8 @@ prepare_cargo_deny() {
         cargo install --locked --root "$tools" "cargo-deny@$version"
 }
 
-# Looks at what the package is built of, and its fuzz targets. What the one has an exception for the other
+# Looks at what the package is built of, and its fuzz targets, whose lock follows the package's by
+# `cargo update --workspace --manifest-path fuzz/Cargo.toml`. What the one has an exception for the other
 # need not meet: that is no failure.
 check_supply_chain() {
     "$CARGO_DENY" --locked check licenses bans sources &&
