@@ -1,6 +1,6 @@
 //! Request ids, spans and metrics. A span for the log, and one for a collector of traces, which ends
-//! with the response's headers; what goes on is in that of the run. A span names the route's template, never its ids' values, and
-//! nothing of headers or bodies.
+//! with the response's headers; what goes on is in that of the run. A span names the route's template,
+//! never its ids' values, and nothing of headers or bodies.
 
 use axum::{
     extract::{MatchedPath, Request},
