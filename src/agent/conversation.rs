@@ -112,7 +112,8 @@ impl<'a> Conversation<'a> {
                     }
                     return;
                 }
-                this.calls.number = this.calls.number.max(waiting_calls::next_turn(&this.calls.turn, &history));
+                let next = waiting_calls::next_turn(&this.calls.turn, &history);
+                this.calls.number = this.calls.number.max(next);
                 let said = std::mem::replace(&mut this.input, this.agent.input(&history));
                 this.input.extend(said);
             }
