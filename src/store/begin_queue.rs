@@ -75,11 +75,6 @@ impl Turn {
     }
 }
 
-/// Why a run was not begun.
-#[derive(Debug, thiserror::Error)]
-#[error("too many runs are being begun at once")]
-struct Crowded;
-
 impl BeginQueue {
     /// Starts the task.
     pub(super) fn start(beginner: impl BeginGroup) -> Self {
@@ -114,19 +109,15 @@ impl BeginQueue {
         let turn = Arc::new(Turn::default());
         let waiting = Waiting { run, turn: turn.clone(), answer };
         let waited = timeout(PATIENCE, async {
-            self.waiting.send(waiting).await.map_err(|_| closed())?;
-            (&mut begun).await.map_err(|_| closed())
+            self.waiting.send(waiting).await.map_err(|_| StoreError::closed())?;
+            (&mut begun).await.map_err(|_| StoreError::closed())
         });
         match waited.await {
             Ok(begun) => begun?,
-            Err(_) if turn.leave() => Err(StoreError::Unavailable(Box::new(Crowded))),
-            Err(_) => begun.await.map_err(|_| closed())?,
+            Err(_) if turn.leave() => Err(StoreError::crowded()),
+            Err(_) => begun.await.map_err(|_| StoreError::closed())?,
         }
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".into())
 }
 
 /// Begins runs until the queue is closed and empty.

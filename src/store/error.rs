@@ -26,7 +26,22 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Why a run was not begun.
+#[derive(Debug, thiserror::Error)]
+#[error("too many runs are being begun at once")]
+struct Crowded;
+
 impl StoreError {
+    /// Nothing is taken any more.
+    pub(super) fn closed() -> Self {
+        Self::Unavailable("the store is closed".into())
+    }
+
+    /// A run waited in vain for its turn to begin.
+    pub(super) fn crowded() -> Self {
+        Self::Unavailable(Box::new(Crowded))
+    }
+
     /// Whether the same call may work later.
     pub(super) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

@@ -19,11 +19,6 @@ use tokio::{
 
 use crate::store::{Result, StoreError};
 
-/// Why a run was not begun.
-#[derive(Debug, thiserror::Error)]
-#[error("too many runs are being begun at once")]
-struct Crowded;
-
 /// The places for runs that are being begun.
 pub(super) struct Admission {
     places: Arc<Semaphore>,
@@ -71,7 +66,7 @@ impl Admission {
         let _in_line = InLine::enter(&self.waiting);
         match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(StoreError::Unavailable(Box::new(Crowded))),
+            Ok(Err(_)) | Err(_) => Err(StoreError::crowded()),
         }
     }
 }

@@ -65,8 +65,8 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Pending { work: Some(Box::new(work)), keep, outcome: None, reply };
-        self.queue.send(Box::new(job)).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        self.queue.send(Box::new(job)).await.map_err(|_| StoreError::closed())?;
+        answer.await.map_err(|_| StoreError::closed())?
     }
 
     /// How many wait.
@@ -84,10 +84,6 @@ impl Writer {
         self.closing.cancel();
         self.task.wait().await;
     }
-}
-
-pub(super) fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".into())
 }
 
 /// A write in the queue, its type forgotten.
@@ -120,7 +116,7 @@ impl<T: Send> Job for Pending<T> {
     fn answer(self: Box<Self>, failure: Option<Arc<sqlx::Error>>) {
         let answer = match (failure, self.outcome) {
             (None, Some(outcome)) => outcome,
-            (None, None) => Err(closed()),
+            (None, None) => Err(StoreError::closed()),
             // Even an outcome that changed nothing: it may rest on what was not committed.
             (Some(failure), _) => Err(StoreError::Unavailable(Box::new(failure))),
         };

@@ -35,7 +35,7 @@ impl BeginGroup for Beginner {
         for wave in waves(&runs) {
             let of_wave: Vec<&NewRun> = wave.iter().map(|place| &runs[*place]).collect();
             let answers = match begin_all(&self.pool, &of_wave).await {
-                Ok(answers) => answers.into_iter().map(Ok).collect(),
+                Ok(answers) => answers,
                 Err(error) if error.is_unavailable() => all_unavailable(error, wave.len()),
                 Err(_) => {
                     let mut answers = Vec::with_capacity(wave.len());
@@ -53,21 +53,29 @@ impl BeginGroup for Beginner {
     }
 }
 
-/// One statement, so that it needs no transaction of ours, and one way there and back.
-async fn begin_all(pool: &PgPool, runs: &[&NewRun]) -> Result<Vec<Begun>> {
-    let started = insert(pool, runs).await?;
+/// One statement, so that it needs no transaction of ours, and one way there and back. Fails as a whole
+/// only when nothing is stored.
+async fn begin_all(pool: &PgPool, runs: &[&NewRun]) -> Result<Vec<Result<Begun>>> {
+    let rows: Vec<Vec<MessageRow>> = runs.iter().map(|run| rows_of(run)).collect();
+    let visible: Vec<usize> = rows.iter().map(|rows| visible(rows)).collect();
+    let started = insert(pool, runs, &rows, &visible).await?;
     let mut begun = Vec::with_capacity(runs.len());
-    for run in runs {
-        begun.push(match (&run.thread, &run.idempotency) {
-            (RunThread::New(thread), _) if started.contains(&run.id.as_uuid()) => {
-                let visible = rows_of(run).iter().filter(|row| row.is_visible).count();
-                Begun::Started(Box::new(encode::begun_thread(thread, visible, run.id)))
+    for (run, visible) in runs.iter().zip(visible) {
+        begun.push(match new_thread(run).filter(|_| started.contains(&run.id.as_uuid())) {
+            Some(thread) => {
+                Ok(Begun::Started(Box::new(encode::begun_thread(thread, visible, run.id))))
             }
-            (_, Some(key)) => find_key(&mut *pool.acquire().await?, &run.user_id, key).await?,
-            (_, None) => return Err(StoreError::Refused("a run was not inserted".into())),
+            None => find_used(pool, run).await,
         });
     }
     Ok(begun)
+}
+
+/// What the key of a run was used for that was not begun.
+async fn find_used(pool: &PgPool, run: &NewRun) -> Result<Begun> {
+    let key = run.idempotency.as_ref();
+    let key = key.ok_or_else(|| StoreError::Refused("a run was not inserted".into()))?;
+    find_key(&mut *pool.acquire().await?, &run.user_id, key).await
 }
 
 /// The keys of the runs, where they are new or have served their time; and, of the runs that got theirs
@@ -143,10 +151,13 @@ FROM started
 RETURNING id";
 
 /// Answers the runs that were begun. The others' keys are used.
-async fn insert(pool: &PgPool, runs: &[&NewRun]) -> Result<Vec<Uuid>> {
+async fn insert(
+    pool: &PgPool,
+    runs: &[&NewRun],
+    rows: &[Vec<MessageRow>],
+    visible: &[usize],
+) -> Result<Vec<Uuid>> {
     let threads: Vec<&NewThread> = runs.iter().filter_map(|run| new_thread(run)).collect();
-    let rows: Vec<Vec<MessageRow>> = runs.iter().map(|run| rows_of(run)).collect();
-    let visible = rows.iter().map(|rows| visible(rows)).collect::<Vec<_>>();
     let last_seq = rows.iter().map(|rows| count(rows.len())).collect::<Vec<_>>();
     let seq = rows.iter().flat_map(|rows| (1..).zip(rows).map(|(seq, _)| seq));
     let seq: Vec<i64> = seq.collect();
@@ -170,7 +181,7 @@ async fn insert(pool: &PgPool, runs: &[&NewRun]) -> Result<Vec<Uuid>> {
         .bind(column(runs, |run| run.user_id.as_str()))
         .bind(column(&threads, |thread| encode::optional_text(thread.title.clone())))
         .bind(column(&threads, |thread| OffsetDateTime::from(thread.now)))
-        .bind(visible)
+        .bind(column(visible, |visible| count(*visible)))
         .bind(last_seq)
         .bind(column(runs, |run| run.lease.owner.as_str()))
         .bind(column(runs, |run| run.lease.token))
@@ -207,8 +218,8 @@ fn rows_of(run: &NewRun) -> Vec<MessageRow> {
     encode::complete_items(run.thread.id(), &run.items, Some(run.id.as_uuid()))
 }
 
-fn visible(rows: &[MessageRow]) -> i64 {
-    count(rows.iter().filter(|row| row.is_visible).count())
+fn visible(rows: &[MessageRow]) -> usize {
+    rows.iter().filter(|row| row.is_visible).count()
 }
 
 fn count(number: usize) -> i64 {
