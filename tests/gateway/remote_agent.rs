@@ -354,4 +354,6 @@ async fn a_remote_agent_needs_an_address_and_a_secret_that_is_one() {
     assert_eq!(problems(named, Some(SECRET)), "");
     let of_a_model = "[agent]\ntools = [\"*\"]\n";
     assert!(problems(of_a_model, None).contains("agent.tools"));
+    let of_a_model = "[agent]\nclaims = [\"email\"]\n";
+    assert!(problems(of_a_model, None).contains("agent.claims"));
 }
