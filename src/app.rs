@@ -22,15 +22,19 @@ use crate::{
     attachments::AttachmentStore,
     auth::{AnnouncedSessions, Auth, Clock, SESSION_KEPT_FOR},
     chat::{ChatService, messages::KEY_LIFE},
-    config::{AgentKind, Config, HostedTool, ModelApi, ModelConfig, Titles},
+    config::{AgentKind, Config, HostedTool, LimitsFile, ModelApi, ModelConfig, Titles},
     http::{
         AppState, RouterOptions, router,
         server::{self, ServerLimits, ServerShutdown},
     },
+    limits::{Connections, RequestLimits, RequestSettings},
     live::{Live, Signal},
     protocol::{Timestamp, UserId},
     run::{Runs, Unstored},
-    store::{self, OpenOptions, Store},
+    store::{
+        self, OpenOptions, Store,
+        record::{Day, Expiry},
+    },
     tools::{
         LiveTools, ToolRegistry, ask_user::ask_user, mcp_client::McpServers, tasks::task_tools,
     },
@@ -56,6 +60,8 @@ const CUT_GRACE: Duration = Duration::from_millis(50);
 const ALL: Duration = Duration::from_millis(900);
 /// … of which these have at least this.
 const STORE_GRACE: Duration = Duration::from_millis(150);
+/// How long it is known how many tokens were used on a day: a year, and a month to look back.
+const TOKEN_DAYS_KEPT_FOR: Duration = Duration::from_hours(400 * 24);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -63,6 +69,7 @@ const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 pub struct Gateway {
     state: AppState,
     options: RouterOptions,
+    server: ServerLimits,
     live: Live,
     drain: Duration,
     events_kept: Duration,
@@ -136,15 +143,17 @@ impl Gateway {
         let auth = Auth::new(config.auth, sessions, Clock::system())?;
         auth.load_revocations().await.context("cannot read the revoked sessions")?;
         let runs = Runs::new(store.clone(), agent.clone(), titles, config.limits, live.clone());
-        let chat = ChatService::new(store.clone(), runs, agent, files);
-        let state = AppState { chat, auth, store, tools, metrics };
+        let chat = ChatService::new(store.clone(), runs, agent, files, config.messages);
+        let server = server_limits(&config.file.limits, &config.requests);
+        let limits = RequestLimits::new(config.requests);
+        let state = AppState { chat, auth, store, tools, limits, metrics };
         let options = RouterOptions {
             cors_origins: config.cors_origins,
             playground: config.playground,
             demo_users: Vec::new(),
         };
         let (drain, events_kept) = (config.drain, config.limits.events_kept);
-        Ok(Self { state, options, live, drain, events_kept, tool_servers: None })
+        Ok(Self { state, options, server, live, drain, events_kept, tool_servers: None })
     }
 
     /// Which tool servers are connected, in the order of the configuration: a gateway is ready
@@ -172,14 +181,14 @@ impl Gateway {
         shutdown: CancellationToken,
         hurry: CancellationToken,
     ) -> Result<(), Unstored> {
-        let Self { state, options, live, drain, events_kept, tool_servers } = self;
+        let Self { state, options, server, live, drain, events_kept, tool_servers } = self;
         let ends = ServerShutdown { drain: shutdown.clone(), close: CancellationToken::new() };
         let sharing = share(live, state.clone());
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
         tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
         let router = router(state.clone(), &options, ends.close.clone());
-        tasks.spawn(server::serve(listener, router, ServerLimits::default(), ends.clone()));
+        tasks.spawn(server::serve(listener, router, server, ends.clone()));
         tasks.close();
 
         shutdown.cancelled().await;
@@ -236,8 +245,10 @@ fn share(live: Live, state: AppState) -> Sharing {
             Signal::Revoked(sid) => state.auth.learn_revocation(&sid),
             of_run => runs.hear(&of_run),
         };
-        let sharing = async { tokio::join!(live.keep(hear), runs.tell_presence()) };
-        stop.run_until_cancelled(sharing).await;
+        let sharing = async {
+            tokio::join!(live.keep(hear), runs.tell_presence(), state.limits.share(&live));
+        };
+        Box::pin(stop.run_until_cancelled(sharing)).await;
     });
     sharing.task.close();
     sharing
@@ -255,11 +266,12 @@ async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: Cancell
         loop {
             let now = Timestamp::now();
             let deleted = store
-                .delete_expired(
-                    now.minus(events_kept),
-                    now.minus(KEY_LIFE),
-                    now.minus(SESSION_KEPT_FOR),
-                )
+                .delete_expired(Expiry {
+                    events: now.minus(events_kept),
+                    keys: now.minus(KEY_LIFE),
+                    sessions: now.minus(SESSION_KEPT_FOR),
+                    token_days: Day::of(now.minus(TOKEN_DAYS_KEPT_FOR)),
+                })
                 .await;
             match deleted {
                 Ok(0) => {}
@@ -272,6 +284,15 @@ async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: Cancell
         }
     };
     shutdown.run_until_cancelled(upkeep).await;
+}
+
+fn server_limits(file: &LimitsFile, requests: &RequestSettings) -> ServerLimits {
+    let by_address = Connections::new(
+        file.connections_per_address,
+        requests.private_addresses,
+        requests.proxies.clone(),
+    );
+    ServerLimits { max_connections: file.connections, by_address }
 }
 
 fn model_agent(
@@ -288,6 +309,7 @@ fn model_agent(
         choices: config.choices.clone(),
         instructions: agent.instructions.clone(),
         client_tools,
+        max_turns: config.file.limits.model_turns,
         hosted_tools: config.hosted_tools.iter().map(|HostedTool(tool)| tool.clone()).collect(),
         ..defaults
     };

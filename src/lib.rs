@@ -18,6 +18,7 @@
 //! | [`store`] | PostgreSQL and SQLite: the only home of `SQLx` |
 //! | [`live`] | what instances tell each other: the only home of redis |
 //! | [`attachments`] | where the files of attachments are: a trait for the application |
+//! | [`limits`] | how many requests and connections of whom |
 //! | [`auth`] | Better Auth logins and session tokens |
 //! | [`config`], [`app`], [`telemetry`] | what the operator sets, and how the parts are wired |
 //! | [`demo`] | a scripted model, for the demo and for tests |
@@ -38,6 +39,7 @@ pub mod demo;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+pub mod limits;
 pub mod live;
 pub mod protocol;
 pub mod run;

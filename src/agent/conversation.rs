@@ -19,6 +19,7 @@ use super::{
     bridge::{Bridge, ItemIds},
     client_calls::WantedCalls,
     gateway_calls::GatewayCalls,
+    history,
     resume_point::{self, ResumePoint},
     waiting_calls,
 };
@@ -122,6 +123,7 @@ impl<'a> Conversation<'a> {
                 this.calls.tools = this.agent.tools(&this.calls.turn.options);
                 // Not a stream of its own: all that is said goes through here, delta by delta.
                 let (mut answer, asked) = this.ask()?;
+                yield AgentEvent::Asking { input_tokens: history::tokens(&this.input) };
                 let mut first = asked.first(&mut answer).await;
                 let mut asked = Some(asked);
                 let mut events = Vec::new();

@@ -198,6 +198,12 @@ pub enum AgentEvent {
         /// What shows them.
         workflow: Box<ThreadItem>,
     },
+    /// A model is asked, with so many tokens, about: what counts unless [`Usage`](Self::Usage) comes
+    /// behind it.
+    Asking {
+        /// What it is told.
+        input_tokens: u64,
+    },
     /// Tokens that were used; added up over the run.
     Usage(Usage),
     /// From here another process can go on with the turn, should this one die: what

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use reqwest::Url;
 
+use super::weakness::weakness;
+
 const JWKS_URL: &str = "BETTER_AUTH_JWKS_URL";
 const LOGIN_SECRET: &str = "BETTER_AUTH_SECRET";
 const SESSION_SECRET: &str = "CHATKIT_SESSION_SECRET";
@@ -41,6 +43,9 @@ impl Secret {
     pub fn new(variable: &'static str, value: &[u8]) -> Result<Self, ConfigProblem> {
         if value.len() < Self::MIN_BYTES {
             return Err(ConfigProblem { variable, problem: "is shorter than 32 bytes" });
+        }
+        if let Some(problem) = weakness(value) {
+            return Err(ConfigProblem { variable, problem });
         }
         Ok(Self(value.into()))
     }

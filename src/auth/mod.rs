@@ -28,6 +28,7 @@ mod jwks;
 mod jws;
 mod key_cache;
 mod session;
+mod weakness;
 
 pub use caller::{Auth, Caller, bearer};
 pub use clock::Clock;

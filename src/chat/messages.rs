@@ -39,7 +39,7 @@ impl ChatService {
         message: SendMessage,
         posting: Posting,
     ) -> Result<Sent, ChatError> {
-        rules::check_content(&message.content, !message.attachments.is_empty())?;
+        rules::check_content(&message.content, !message.attachments.is_empty(), self.limits)?;
         rules::check_quote(message.quoted_text.as_deref())?;
         rules::check_options(&message.options)?;
         let offered = self.agent.check_options(&message.options);
@@ -79,7 +79,7 @@ impl ChatService {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        rules::check_attachments(ids)?;
+        rules::check_attachments(ids, self.limits)?;
         let found = self.store.find_attachments(user, ids).await?;
         if found.len() != ids.len() {
             return Err(ChatError::NotFound);

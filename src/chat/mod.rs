@@ -18,12 +18,12 @@ mod speech;
 mod structured_input;
 pub mod threads;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     agent::{Agent, AgentError},
     attachments::AttachmentStore,
-    protocol::RunId,
+    protocol::{RunId, Timestamp},
     run::{Runs, StartError, WatchError},
     store::{Store, StoreError},
 };
@@ -31,6 +31,7 @@ use crate::{
 pub use items::Message;
 pub use messages::SendMessage;
 pub use posting::{OnBusy, Posting, Sent};
+pub use rules::MessageLimits;
 
 /// Threads, messages and runs of callers. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +40,7 @@ pub struct ChatService {
     runs: Runs,
     agent: Arc<dyn Agent>,
     files: Option<Arc<dyn AttachmentStore>>,
+    limits: MessageLimits,
 }
 
 /// Why a caller did not get what was asked for. Nothing of it happened.
@@ -74,6 +76,14 @@ pub enum ChatError {
     /// The caller has as many runs as allowed.
     #[error("too many answers at the same time")]
     TooManyRuns,
+    /// The day's tokens are used up, the caller's or all.
+    #[error("no more tokens until {until}")]
+    TokensUsedUp {
+        /// When there are some again.
+        until: Timestamp,
+        /// How long that is.
+        wait: Duration,
+    },
     /// The process has as many runs as allowed.
     #[error("the server is busy")]
     Overloaded,
@@ -93,6 +103,7 @@ impl From<StartError> for ChatError {
             StartError::Changed => Self::NotPending("the item has changed in the meantime"),
             StartError::NotFound => Self::NotFound,
             StartError::TooManyOfUser => Self::TooManyRuns,
+            StartError::TokensUsedUp { until, wait } => Self::TokensUsedUp { until, wait },
             StartError::TooMany => Self::Overloaded,
             StartError::ShuttingDown => Self::ShuttingDown,
             StartError::Store(error) => Self::Store(error),
@@ -139,8 +150,9 @@ impl ChatService {
         runs: Runs,
         agent: Arc<dyn Agent>,
         files: Option<Arc<dyn AttachmentStore>>,
+        limits: MessageLimits,
     ) -> Self {
-        Self { store, runs, agent, files }
+        Self { store, runs, agent, files, limits }
     }
 
     /// The runs, for what concerns the process as a whole.

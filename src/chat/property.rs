@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ChatError, rules, threads::page_limit};
+use super::{ChatError, MessageLimits, rules, threads::page_limit};
 use crate::{
     fuzz::comes_back,
     protocol::{
@@ -25,7 +25,7 @@ pub(crate) fn chatkit_request(data: &[u8]) -> bool {
             return passed;
         }
         ChatKitRequest::ThreadsAddStructuredInput { input, .. } => {
-            let passed = rules::check_answers(input).is_ok();
+            let passed = rules::check_answers(input, MessageLimits::default()).is_ok();
             let mut values = input.answers.values().flat_map(|answer| &answer.values);
             assert!(!passed || !values.any(|value| value.contains('\0')), "{input:?}");
             return passed;
@@ -67,10 +67,11 @@ pub(crate) fn list_params(page: &ListParams) {
 
 fn check(input: &UserMessageInput) -> Result<(), ChatError> {
     let attachments: &[AttachmentId] = &input.attachments;
-    rules::check_content(&input.content, !attachments.is_empty())?;
+    let limits = MessageLimits::default();
+    rules::check_content(&input.content, !attachments.is_empty(), limits)?;
     rules::check_quote(input.quoted_text.as_deref())?;
     rules::check_options(&input.inference_options)?;
-    rules::check_attachments(attachments)
+    rules::check_attachments(attachments, limits)
 }
 
 fn has_nul(value: &Value) -> bool {

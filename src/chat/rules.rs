@@ -10,24 +10,37 @@ use crate::protocol::{
 
 use super::ChatError;
 
-/// The longest message, in characters.
-const MAX_MESSAGE: usize = 32_000;
 /// The longest title, in characters.
 const MAX_TITLE: usize = 500;
 /// The longest quotation, in characters.
 const MAX_QUOTE: usize = 32_000;
 
-/// The most attachments of a message; ChatKit's composer takes 10 unless told otherwise.
-const MAX_ATTACHMENTS: usize = 32;
 /// The longest name of a file or media type, in characters.
 const MAX_NAME: usize = 255;
+
+/// What a message may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// The longest text, in characters.
+    pub max_characters: usize,
+    /// The most attachments; ChatKit's composer takes 10 unless told otherwise.
+    pub max_attachments: usize,
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        Self { max_characters: 32_000, max_attachments: 32 }
+    }
+}
 
 /// A message has text, unless it has attachments; not too much of it, and none that a database
 /// cannot keep.
 pub(super) fn check_content(
     content: &[UserContent],
     has_attachments: bool,
+    limits: MessageLimits,
 ) -> Result<(), ChatError> {
+    let max = limits.max_characters;
     let mut length = 0;
     let mut is_blank = true;
     for part in content {
@@ -47,9 +60,9 @@ pub(super) fn check_content(
     if is_blank && !has_attachments {
         return Err(ChatError::Invalid("content must not be empty".to_owned()));
     }
-    if length > MAX_MESSAGE {
+    if length > max {
         return Err(ChatError::Invalid(format!(
-            "content must have at most {MAX_MESSAGE} characters; it has {length}"
+            "content must have at most {max} characters; it has {length}"
         )));
     }
     Ok(())
@@ -70,11 +83,13 @@ pub(super) fn check_title(title: &str) -> Result<(), ChatError> {
 }
 
 /// Each once, and not too many.
-pub(super) fn check_attachments(ids: &[AttachmentId]) -> Result<(), ChatError> {
-    if ids.len() > MAX_ATTACHMENTS {
-        return Err(ChatError::Invalid(format!(
-            "a message can have at most {MAX_ATTACHMENTS} attachments"
-        )));
+pub(super) fn check_attachments(
+    ids: &[AttachmentId],
+    limits: MessageLimits,
+) -> Result<(), ChatError> {
+    let max = limits.max_attachments;
+    if ids.len() > max {
+        return Err(ChatError::Invalid(format!("a message can have at most {max} attachments")));
     }
     let is_repeated = |at: usize| ids[..at].contains(&ids[at]);
     if (0..ids.len()).any(is_repeated) {
@@ -94,16 +109,20 @@ pub(super) fn check_file(name: &str, size: i64, mime_type: &str) -> Result<u64, 
 }
 
 /// As much as a message may have, and nothing that a database cannot keep.
-pub(super) fn check_answers(submission: &StructuredInputSubmission) -> Result<(), ChatError> {
+pub(super) fn check_answers(
+    submission: &StructuredInputSubmission,
+    limits: MessageLimits,
+) -> Result<(), ChatError> {
+    let max = limits.max_characters;
     let values = submission.answers.values().flat_map(|answer| &answer.values);
     let mut length = 0;
     for value in values {
         check_nul(value, "answers")?;
         length += value.chars().count();
     }
-    if length > MAX_MESSAGE {
+    if length > max {
         return Err(ChatError::Invalid(format!(
-            "answers must have at most {MAX_MESSAGE} characters; they have {length}"
+            "answers must have at most {max} characters; they have {length}"
         )));
     }
     Ok(())
@@ -150,7 +169,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), ChatError> {
-        check_content(&[UserContent::InputText { text: text.to_owned() }], false)
+        let content = [UserContent::InputText { text: text.to_owned() }];
+        check_content(&content, false, MessageLimits::default())
     }
 
     #[test]

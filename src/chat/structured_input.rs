@@ -36,7 +36,7 @@ impl ChatService {
             let error = ChatError::NotPending("the structured input has been answered");
             return self.started_before(user, &posting, error).await;
         }
-        super::rules::check_answers(submission)?;
+        super::rules::check_answers(submission, self.limits)?;
         questions.status = match submission.status {
             SubmissionStatus::Answered => StructuredInputStatus::Answered,
             SubmissionStatus::Skipped => StructuredInputStatus::Skipped,

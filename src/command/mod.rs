@@ -99,7 +99,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn migrate() -> anyhow::Result<()> {
-    runtime()?.block_on(store::migrate(Config::database_url(var).as_str()))?;
+    runtime()?.block_on(store::migrate(Config::database_url(var, read_file)?.as_str()))?;
     tracing::info!("the database is up to date");
     Ok(())
 }

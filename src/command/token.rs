@@ -10,7 +10,7 @@ use chatkit_gateway::{
 };
 use clap::Args;
 
-use super::{duration, var};
+use super::{duration, read_file, var};
 
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
@@ -31,7 +31,7 @@ pub(super) fn print(args: &TokenArgs) -> anyhow::Result<()> {
         let longest = humantime::format_duration(MAX_DETACHED_TTL);
         return Err(anyhow!("--ttl must be at most {longest}"));
     }
-    let keys = SessionKeys::new(&Config::auth(var)?.session);
+    let keys = SessionKeys::new(&Config::auth(var, read_file)?.session);
     println!("{}", keys.issue_detached(&user, args.ttl, Timestamp::now()).token);
     Ok(())
 }

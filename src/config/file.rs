@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::LimitsFile;
 use crate::upstream::profile::{InstructionsRole, KeyHeader, Server, TokenLimit};
 
 /// The structured part of the configuration. A member that is not known is an error: a misspelt
@@ -27,6 +28,9 @@ pub struct ConfigFile {
     /// `[tools]`: the gateway's own.
     #[serde(default)]
     pub tools: ToolsFile,
+    /// `[limits]`: what users and addresses may take.
+    #[serde(default)]
+    pub limits: LimitsFile,
     /// `[mcp]`: tools of other servers.
     #[serde(default)]
     pub mcp: McpFile,

@@ -7,7 +7,9 @@
 mod choices;
 mod file;
 mod hosted_tools;
+mod limits;
 mod model_server;
+mod sources;
 mod tool_servers;
 mod vars;
 
@@ -16,6 +18,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use crate::{
     agent::Choices,
     auth::AuthConfig,
+    chat::MessageLimits,
+    limits::RequestSettings,
     live::RedisUrl,
     run::{OnDisconnect, RunLimits},
     telemetry::LogFormat,
@@ -30,12 +34,16 @@ pub use file::{
     AgentFile, AgentKind, ClientToolFile, ComposerToolFile, ConfigFile, Hidden, HostedTool,
     McpFile, McpServerFile, ModelFile, ModelServerFile, NamedModelFile, ToolsFile,
 };
+pub use limits::LimitsFile;
+use sources::Sources;
 use vars::Vars;
 
 /// OpenAI's own API.
 pub const OPENAI_BASE_URL: &str = UpstreamConfig::OPENAI;
 /// The model of a turn unless the configuration or the request names another: a small one.
 const DEFAULT_MODEL: &str = "gpt-5-mini";
+/// A file in the directory that the process was started in.
+const DEFAULT_DATABASE: &str = "sqlite://chatkit.db";
 /// The shortest secret of a remote agent, in bytes.
 const MIN_AGENT_SECRET: usize = 32;
 
@@ -68,6 +76,10 @@ pub struct Config {
     pub playground: bool,
     /// Bounds of runs.
     pub limits: RunLimits,
+    /// How many requests there may be.
+    pub requests: RequestSettings,
+    /// What messages may hold.
+    pub messages: MessageLimits,
     /// How new threads get their titles.
     pub titles: Titles,
     /// How long live runs may go on after SIGTERM.
@@ -211,8 +223,18 @@ impl Config {
         read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
         needs_model: bool,
     ) -> Result<Self, ConfigError> {
-        let mut vars = Vars::new(&lookup);
-        let auth = AuthConfig::from_vars(&lookup);
+        let sources = Sources::new(&lookup, &read_file);
+        let config = Self::read_vars(&|name| sources.get(name), &read_file, needs_model);
+        sources.finish(config)
+    }
+
+    fn read_vars(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        read_file: &dyn Fn(&std::path::Path) -> std::io::Result<String>,
+        needs_model: bool,
+    ) -> Result<Self, ConfigError> {
+        let mut vars = Vars::new(lookup);
+        let auth = AuthConfig::from_vars(lookup);
         if let Err(problems) = &auth {
             for problem in problems {
                 vars.problem(problem.variable, problem.problem);
@@ -232,7 +254,7 @@ impl Config {
         }
         let config = Self {
             bind_addr,
-            database_url: DatabaseUrl(vars.text("DATABASE_URL", "sqlite://chatkit.db")),
+            database_url: DatabaseUrl(vars.text("DATABASE_URL", DEFAULT_DATABASE)),
             redis_url: redis(&mut vars),
             titles: titles(&mut vars, &model),
             model,
@@ -240,10 +262,12 @@ impl Config {
             choices: choices::choices(&mut vars, &file),
             hosted_tools: hosted_tools::hosted_tools(&mut vars, &file.agent.hosted_tools),
             tool_servers: tool_servers::tool_servers(&mut vars, &file.mcp),
+            requests: file.limits.requests(&mut vars),
+            messages: file.limits.messages(),
+            limits: limits(&mut vars, &file.limits),
             file,
             cors_origins: vars.origins("CHATKIT_CORS_ORIGINS"),
             playground: playground(&mut vars, bind_addr),
-            limits: limits(&mut vars),
             drain: vars.duration("CHATKIT_DRAIN", "25s"),
             auth: match auth {
                 Ok(auth) => AuthConfig { claims, ..auth },
@@ -254,19 +278,29 @@ impl Config {
     }
 
     /// The database alone, for `migrate`.
-    pub fn database_url(lookup: impl Fn(&str) -> Option<String>) -> DatabaseUrl {
-        DatabaseUrl(Vars::new(&lookup).text("DATABASE_URL", "sqlite://chatkit.db"))
+    pub fn database_url(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
+    ) -> Result<DatabaseUrl, ConfigError> {
+        let sources = Sources::new(&lookup, &read_file);
+        let url = Vars::new(&|name| sources.get(name)).text("DATABASE_URL", DEFAULT_DATABASE);
+        sources.finish(Ok(DatabaseUrl(url)))
     }
 
     /// Login alone, for `token`.
-    pub fn auth(lookup: impl Fn(&str) -> Option<String>) -> Result<AuthConfig, ConfigError> {
-        AuthConfig::from_vars(&lookup).map_err(|problems| {
+    pub fn auth(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&std::path::Path) -> std::io::Result<String>,
+    ) -> Result<AuthConfig, ConfigError> {
+        let sources = Sources::new(&lookup, &read_file);
+        let auth = AuthConfig::from_vars(|name| sources.get(name)).map_err(|problems| {
             let problem = |problem: crate::auth::ConfigProblem| Problem {
                 name: problem.variable.to_owned(),
                 text: problem.problem.to_owned(),
             };
             ConfigError(problems.into_iter().map(problem).collect())
-        })
+        });
+        sources.finish(auth)
     }
 }
 
@@ -350,14 +384,15 @@ fn playground(vars: &mut Vars<'_>, bind_addr: SocketAddr) -> bool {
     vars.choice("CHATKIT_PLAYGROUND", &[("local", is_local), ("on", true), ("off", false)])
 }
 
-fn limits(vars: &mut Vars<'_>) -> RunLimits {
+fn limits(vars: &mut Vars<'_>, file: &LimitsFile) -> RunLimits {
     RunLimits {
         run_timeout: vars.duration("CHATKIT_RUN_TIMEOUT", "15m"),
         max_runs: vars.parsed("CHATKIT_MAX_RUNS", "10000", "a number; 0 is no limit"),
         max_runs_per_user: vars.parsed("CHATKIT_MAX_RUNS_PER_USER", "3", "a number; 0 is no limit"),
+        max_output_bytes: file.answer_bytes,
+        tokens_a_day: file.tokens_a_day(),
         on_disconnect: on_disconnect(vars),
         events_kept: vars.duration("CHATKIT_EVENTS_KEPT", "15m"),
-        ..RunLimits::default()
     }
 }
 
@@ -379,7 +414,7 @@ fn on_disconnect(vars: &mut Vars<'_>) -> OnDisconnect {
 /// `CHATKIT_CONFIG` must be there when it is set; `gateway.toml` is read when it is there.
 fn file(
     vars: &mut Vars<'_>,
-    read: impl Fn(&std::path::Path) -> std::io::Result<String>,
+    read: &dyn Fn(&std::path::Path) -> std::io::Result<String>,
 ) -> ConfigFile {
     let named = vars.optional("CHATKIT_CONFIG");
     let path = PathBuf::from(named.as_deref().unwrap_or("gateway.toml"));

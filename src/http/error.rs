@@ -13,7 +13,9 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth::AuthError, chat::ChatError, protocol::RunId, store::StoreError};
+use crate::{
+    auth::AuthError, chat::ChatError, limits::TooMany, protocol::RunId, store::StoreError,
+};
 
 use super::observe::RequestId;
 
@@ -36,6 +38,8 @@ pub(super) enum Code {
     UnsupportedMediaType,
     IdempotencyKeyReused,
     TooManyRuns,
+    RateLimited,
+    TokenLimit,
     NotSupported,
     FilesUnavailable,
     InternalError,
@@ -48,7 +52,7 @@ pub(super) enum Code {
 
 impl Code {
     /// Every one.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::SessionExpired,
@@ -63,6 +67,8 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
         Self::TooManyRuns,
+        Self::RateLimited,
+        Self::TokenLimit,
         Self::NotSupported,
         Self::FilesUnavailable,
         Self::InternalError,
@@ -90,6 +96,8 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::TooManyRuns => "too_many_runs",
+            Self::RateLimited => "rate_limited",
+            Self::TokenLimit => "token_limit",
             Self::NotSupported => "not_supported",
             Self::FilesUnavailable => "files_unavailable",
             Self::InternalError => "internal_error",
@@ -120,6 +128,8 @@ impl Code {
             Self::UnsupportedMediaType => "the body is not `application/json`, or it is compressed",
             Self::IdempotencyKeyReused => "the `Idempotency-Key` was used for another request",
             Self::TooManyRuns => "the user has as many answers under way as allowed",
+            Self::RateLimited => "the user, or the address, has asked too often in a minute",
+            Self::TokenLimit => "the day's tokens are used up; `Retry-After` says until when",
             Self::NotSupported => "this server does not do that",
             Self::FilesUnavailable => "the place of the files is away",
             Self::InternalError => "a bug; the log has it under the request's id",
@@ -144,7 +154,9 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyRuns => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRuns | Self::RateLimited | Self::TokenLimit => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::AnswerFailed => StatusCode::BAD_GATEWAY,
             Self::Overloaded
@@ -212,9 +224,24 @@ impl ApiError {
         Self::new(Code::Unauthorized, "sign in and send a valid token as Authorization: Bearer")
     }
 
+    /// Too many requests in a minute.
+    pub(super) fn rate_limited(too_many: TooMany) -> Self {
+        let TooMany { per_minute, retry_after } = too_many;
+        let seconds = whole_seconds(retry_after);
+        let message = format!(
+            "too many requests: {per_minute} a minute are allowed; try again in {seconds} s"
+        );
+        Self::new(Code::RateLimited, message).retry_after(seconds)
+    }
+
     fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(Duration::from_secs(seconds)), ..self }
     }
+}
+
+/// Rounded up: who comes a moment too early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<ChatError> for ApiError {
@@ -250,6 +277,11 @@ impl From<ChatError> for ApiError {
                 "too many answers at the same time; wait until one has ended",
             )
             .retry_after(5),
+            ChatError::TokensUsedUp { until, wait } => Self::new(
+                Code::TokenLimit,
+                format!("today's limit of tokens is reached; it begins anew at {until}"),
+            )
+            .retry_after(whole_seconds(wait)),
             ChatError::Overloaded => {
                 Self::new(Code::Overloaded, "the server is busy; try again").retry_after(5)
             }

@@ -5,6 +5,8 @@
 //! | `server` | accepts connections: nodelay, time-outs, drain |
 //! | `router` | the table of routes |
 //! | `login` | who is calling; routes without a caller are a short list |
+//! | `limit` | refuses what is too much: requests a minute |
+//! | `guard`, `stall` | what no route takes; headers that every answer has; readers that do not read |
 //! | `error` | every code with its status, and the one shape of an error |
 //! | `extract` | bodies and queries, bounded |
 //! | `sse` | a run's events as a response body |
@@ -19,7 +21,9 @@ mod demo_session;
 mod description;
 mod error;
 mod extract;
+mod guard;
 mod legacy_chat;
+mod limit;
 mod login;
 mod messages;
 mod observe;
@@ -32,6 +36,7 @@ mod runs;
 pub mod server;
 mod session;
 mod sse;
+mod stall;
 mod tasks;
 mod threads;
 mod unique_members;
@@ -40,7 +45,9 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::{auth::Auth, chat::ChatService, store::Store, tools::ToolRegistry};
+use crate::{
+    auth::Auth, chat::ChatService, limits::RequestLimits, store::Store, tools::ToolRegistry,
+};
 
 pub use router::{RouterOptions, router};
 
@@ -55,6 +62,8 @@ pub struct AppState {
     pub store: Arc<dyn Store>,
     /// What `/mcp` serves.
     pub tools: ToolRegistry,
+    /// How many requests there may be.
+    pub limits: RequestLimits,
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
 }

@@ -107,7 +107,8 @@ fn trace(request: &Request, id: &str, method: &str, route: &str) -> Span {
     span
 }
 
-fn is_probe(route: &str) -> bool {
+/// What a balancer or a monitor asks all the time.
+pub(super) fn is_probe(route: &str) -> bool {
     matches!(route, "/health" | "/ready" | "/metrics")
 }
 

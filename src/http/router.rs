@@ -4,7 +4,7 @@ use axum::{
     Extension, Router,
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, patch, post},
+    routing::{get, patch, post, post_service},
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -20,7 +20,7 @@ use crate::{
 use super::{
     AppState, assets, chatkit,
     demo_session::{DemoUsers, create_demo_session},
-    description, error, legacy_chat, login, messages, observe,
+    description, error, guard, legacy_chat, limit, login, messages, observe,
     playground::{Playground, PlaygroundSettings, show_page},
     probes, runs, session, sse, tasks, threads,
 };
@@ -39,6 +39,7 @@ pub struct RouterOptions {
 /// All routes. `shutdown` ends what the MCP server holds open.
 pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationToken) -> Router {
     let (tools, store) = (state.tools.clone(), state.store.clone());
+    let limits = state.limits.clone();
     let mcp = mcp_server::service(tools, store, &mcp_settings(options), shutdown);
     let with_session = Router::new()
         .route("/chatkit", post(chatkit::answer))
@@ -52,6 +53,7 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
         .route("/api/chatkit/runs/{id}", get(runs::show_run))
         .route("/api/chatkit/runs/{id}/events", get(runs::watch_run))
         .route("/api/chatkit/runs/{id}/cancel", post(runs::cancel_run))
+        .route_layer(from_fn_with_state(state.limits.clone(), limit::by_user))
         .route_layer(from_fn_with_state(state.clone(), login::require_session));
     let with_login = Router::new()
         .route("/api/{user_id}/chat", post(legacy_chat::chat))
@@ -61,7 +63,8 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
             get(tasks::show_task).put(tasks::replace_task).delete(tasks::delete_task),
         )
         .route("/api/{user_id}/tasks/{id}/complete", patch(tasks::complete_task))
-        .route_service("/mcp", mcp)
+        .route("/mcp", post_service(mcp))
+        .route_layer(from_fn_with_state(state.limits.clone(), limit::by_user))
         .route_layer(from_fn_with_state(state.clone(), login::require_login));
     // The routes that nobody needs to be known for.
     let open = Router::new()
@@ -78,9 +81,12 @@ pub fn router(state: AppState, options: &RouterOptions, shutdown: CancellationTo
     open.merge(with_session)
         .merge(with_login)
         .with_state(state)
+        .layer(from_fn(guard::refuse))
+        .layer(from_fn_with_state(limits, limit::by_address))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::render))
         .layer(cors(&options.cors_origins))
+        .layer(from_fn(guard::harden))
         .layer(from_fn(observe::observe))
 }
 

@@ -1,13 +1,20 @@
-//! The accept loop: nodelay on every connection, time-outs against slow senders, a bound on
-//! connections, and an end in order.
+//! The accept loop: nodelay on every connection, time-outs against slow senders and readers, bounds
+//! on connections and on what their heads may hold, and an end in order.
 //!
 //! Our own, because `axum::serve` has neither a header time-out nor nodelay: without it the first
 //! small write of an answer on a kept connection waits for the client's delayed acknowledgement.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, extract::Request, response::Response, routing::future::RouteFuture};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
@@ -16,10 +23,15 @@ use hyper_util::{
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
+
+use crate::limits::{ConnectionPlace, Connections, TrustedProxies};
+
+use super::{limit::Peer, stall::Stalling};
 
 /// How long a connection may be open before its first byte: browsers open some in advance.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -29,19 +41,41 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this long without an acknowledgement a peer counts as gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a reader may take none of what is there for it.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most headers of a request, and their size: a page's cookies for the whole domain fit.
+const MAX_HEADERS: usize = 100;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Of an HTTP/2 connection: requests at a time, …
+const MAX_STREAMS: u32 = 100;
+/// … those that it took back before they were looked at, before it counts as a flood, …
+const MAX_PENDING_RESETS: usize = 20;
+/// … and answers that wait for a reader who does not take them.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+/// How long a peer has to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a connection too many is told, which is not worth a request's parsing.
+const CONNECTION_REFUSED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
+    Content-Type: application/json\r\nContent-Length: 104\r\nRetry-After: 5\r\n\
+    Connection: close\r\n\r\n\
+    {\"error\":{\"code\":\"rate_limited\",\"message\":\"too many connections from this address\",\
+    \"request_id\":\"none\"}}";
 /// The pause after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bounds of the server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerLimits {
     /// Connections at a time; more wait to be accepted.
     pub max_connections: usize,
+    /// Those of one address; more are refused.
+    pub by_address: Connections,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { max_connections: 20_000 }
+        let by_address = Connections::new(0, false, TrustedProxies::default());
+        Self { max_connections: 20_000, by_address }
     }
 }
 
@@ -70,7 +104,7 @@ pub async fn serve(
             () = shutdown.drain.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = match accepted {
+        let (stream, peer, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept a connection");
@@ -78,11 +112,16 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection =
-            serve_connection(builders.clone(), stream, router.clone(), shutdown.clone());
+        let Some(of_address) = limits.by_address.enter(peer.ip()) else {
+            refuse(&stream);
+            continue;
+        };
+        let service = Connected { router: router.clone(), peer: Peer(peer) };
+        let connection = serve_connection(builders.clone(), stream, service, shutdown.clone());
+        let places: (OwnedSemaphorePermit, ConnectionPlace) = (place, of_address);
         connections.spawn(async move {
             connection.await;
-            drop(place);
+            drop(places);
         });
     }
     drop(listener);
@@ -90,16 +129,22 @@ pub async fn serve(
     connections.wait().await;
 }
 
+/// Tells a connection too many so, as far as that takes no waiting.
+fn refuse(stream: &TcpStream) {
+    metrics::counter!("gateway_connections_refused_total").increment(1);
+    let _ = stream.try_write(CONNECTION_REFUSED);
+}
+
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     // A connection that is gone already fails here; serving it shows that soon enough.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT));
-    Ok((stream, place))
+    Ok((stream, peer, place))
 }
 
 /// How connections are served.
@@ -116,14 +161,27 @@ impl Builders {
         http1
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
             // One small buffer a write: vectored writes cost more than copying such short frames.
             .writev(false);
         let mut any = auto::Builder::new(TokioExecutor::new());
-        any.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).writev(false);
+        any.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .writev(false);
+        let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).expect("a few kilobytes");
         any.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
-            .max_concurrent_streams(256);
+            .keep_alive_timeout(PING_TIMEOUT)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(max_head_bytes)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_PENDING_RESETS)
+            .max_send_buf_size(MAX_SEND_BUFFER);
         Self { http1, any }
     }
 }
@@ -131,7 +189,7 @@ impl Builders {
 async fn serve_connection(
     builders: Builders,
     stream: TcpStream,
-    router: Router,
+    service: Connected,
     shutdown: ServerShutdown,
 ) {
     let first_bytes = timeout(FIRST_BYTE_TIMEOUT, may_be_http2(&stream));
@@ -139,7 +197,8 @@ async fn serve_connection(
         first_bytes = first_bytes => first_bytes,
         () = shutdown.drain.cancelled() => return,
     };
-    let (stream, service) = (TokioIo::new(stream), TowerToHyperService::new(router));
+    let stream = TokioIo::new(Stalling::new(stream, STALL_TIMEOUT));
+    let service = TowerToHyperService::new(service);
     match may_be_http2 {
         // Not one byte: nobody is there to be answered.
         Err(_) | Ok(Err(_)) => {}
@@ -148,6 +207,28 @@ async fn serve_connection(
             // Large, and rare.
             Box::pin(drive(builders.any.serve_connection(stream, service), shutdown)).await;
         }
+    }
+}
+
+/// The router for the requests of one connection, each of which learns where it comes from.
+#[derive(Clone)]
+struct Connected {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<hyper::Request<Incoming>> for Connected {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
     }
 }
 
@@ -186,5 +267,22 @@ where
             }
             () = shutdown.close.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_connection_is_told_so_in_a_whole_answer() {
+        let text = std::str::from_utf8(CONNECTION_REFUSED).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.split_once("Content-Length: ").unwrap().1;
+        let length: usize = length.split_once("\r\n").unwrap().0.parse().unwrap();
+
+        assert_eq!(body.len(), length);
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"]["code"], "rate_limited");
     }
 }

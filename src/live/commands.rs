@@ -169,7 +169,7 @@ impl Commands {
         self.run::<i64>(&command).await.map(drop)
     }
 
-    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LiveError> {
+    pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LiveError> {
         let current = self.current.borrow().clone();
         let Some((number, mut connection)) = current else { return Err(LiveError::Away) };
         let error = match command.query_async(&mut connection).await {

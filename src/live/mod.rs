@@ -14,6 +14,7 @@
 //! | `commands` | the connection that everything is written through |
 //! | `reading` | the connection that hears all followed runs |
 //! | `signals` | the connection that hears Stops, logouts and which runs are watched elsewhere |
+//! | `spending` | counts of limits that all instances share |
 //! | `health` | whether all that works: one warning for an outage, the metrics |
 //!
 //! **Nothing depends on it.** The database holds the truth; what is told here comes sooner, or it
@@ -27,6 +28,7 @@ mod entry;
 mod health;
 mod reading;
 mod signals;
+mod spending;
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,6 +41,7 @@ use health::{Health, Part};
 use reading::Reading;
 pub(crate) use reading::{Following, Heard};
 pub use signals::Signal;
+pub use spending::Spending;
 
 use crate::protocol::RunId;
 
@@ -163,5 +166,16 @@ impl Live {
         if let Err(error) = redis.commands.publish(signal).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "a signal was not sent");
         }
+    }
+
+    /// Counts what was spent of limits that all instances share; answers, for each, how long it
+    /// takes until all of it is paid off.
+    pub(crate) async fn spend(
+        &self,
+        spendings: &[Spending],
+        window: Duration,
+    ) -> Result<Vec<Duration>, LiveError> {
+        let Some(redis) = &self.0 else { return Err(LiveError::Away) };
+        spending::spend(&redis.commands, spendings, window).await
     }
 }

@@ -24,6 +24,7 @@ use crate::{
 
 use super::{
     LiveRun, RunLimits,
+    budget::Counted,
     closing::{self, Closing},
     opening::Opening,
     outcome::{Failure, Outcome},
@@ -59,6 +60,7 @@ pub(super) struct Drive {
     /// Items that were last kept as streaming, as they were then.
     unfinished: Vec<ThreadItem>,
     usage: Option<Usage>,
+    counted: Counted,
     /// The last event that is stored, or on its way there.
     saved_seq: u64,
     /// The last event that is stored for certain.
@@ -99,6 +101,7 @@ impl Drive {
             staged,
             unfinished: Vec::new(),
             usage: None,
+            counted: Counted::default(),
             saved_seq: 0,
             confirmed_seq: 0,
             saved_size: 0,
@@ -215,6 +218,10 @@ impl Drive {
             Some(Err(error)) => return Err(self.agent_failed(&error)),
             Some(Ok(AgentEvent::Usage(usage))) => {
                 *self.usage.get_or_insert_default() += usage;
+                self.counted.told();
+            }
+            Some(Ok(AgentEvent::Asking { input_tokens })) => {
+                self.counted.ask(input_tokens, self.run.log.size());
             }
             Some(Ok(AgentEvent::ToolCalls { calls, workflow })) => {
                 self.end_replay();
@@ -506,6 +513,10 @@ impl Drive {
     }
 
     async fn commit_end(&mut self) -> Result<(), WriteError> {
+        if self.limits.tokens_a_day.are_limited() {
+            let used = self.counted.total(self.usage, self.run.log.size());
+            self.staged.tokens_used = Some(used);
+        }
         self.write_now(true).await?;
         self.run.log.release();
         Ok(())

@@ -23,7 +23,8 @@
 //! | `chunk`, `fold`, `escape` | events to storage, events to items, text to JSON |
 //! | `titling` | a thread's title, beside its first answer |
 //! | `shutdown` | the end of all runs |
-//! | `slots`, `keys` | how many may live at a time; one request for one key at a time |
+//! | `slots`, `budget` | how many may live at a time; how many tokens a day may take |
+//! | `keys` | one request for one key at a time |
 //! | `spans` | the trace of a run |
 //!
 //! **Acknowledged means stored**: nothing is shown and no model is called before the user's
@@ -31,6 +32,7 @@
 //! `thread.item.done` is shown after its commit. **A reader is only a reader**: its leaving or
 //! stalling changes nothing.
 
+mod budget;
 mod chunk;
 mod closing;
 mod disconnect;
@@ -83,6 +85,7 @@ use crate::{
     },
 };
 
+pub use budget::TokensADay;
 pub use disconnect::OnDisconnect;
 use drive::Drive;
 use feeder::Feeder;
@@ -120,6 +123,8 @@ pub struct RunLimits {
     pub max_runs: usize,
     /// How many of one user; 0 is no limit.
     pub max_runs_per_user: usize,
+    /// How many tokens models may use in a day.
+    pub tokens_a_day: TokensADay,
     /// What becomes of one when its last reader has gone.
     pub on_disconnect: OnDisconnect,
     /// How long after its end its events can be had.
@@ -133,6 +138,7 @@ impl Default for RunLimits {
             max_output_bytes: 16 * 1024 * 1024,
             max_runs: 10_000,
             max_runs_per_user: 3,
+            tokens_a_day: TokensADay::default(),
             on_disconnect: OnDisconnect::Continue,
             events_kept: Duration::from_mins(15),
         }
@@ -247,6 +253,11 @@ impl Runs {
             }
         };
         let new = self.new_run(&request);
+        let tokens = self.inner.limits.tokens_a_day;
+        if let Err(used_up) = tokens.check(&*self.inner.store, &request.user_id, new.now).await {
+            let before = self.find_before(&request.user_id, request.idempotency.as_ref());
+            return before.await?.ok_or(used_up);
+        }
         let (run_id, lease) = (new.id, new.lease.clone());
         let begun = self.inner.store.begin_run(new).instrument(spans::accept(span));
         let begins = Instant::now();

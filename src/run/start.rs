@@ -1,10 +1,11 @@
 //! What starts a run, and what comes of that.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     protocol::{
-        Claims, RunId, ThreadEvent, ThreadId, UserId, event::StreamOptions, item::InferenceOptions,
+        Claims, RunId, ThreadEvent, ThreadId, Timestamp, UserId, event::StreamOptions,
+        item::InferenceOptions,
     },
     store::{
         StoreError,
@@ -68,6 +69,14 @@ pub enum StartError {
     /// The process has as many as allowed.
     #[error("too many runs")]
     TooMany,
+    /// The day's tokens are used up, the user's or all.
+    #[error("no more tokens until {until}")]
+    TokensUsedUp {
+        /// When there are some again.
+        until: Timestamp,
+        /// How long that is.
+        wait: Duration,
+    },
     /// The process ends.
     #[error("the server is shutting down")]
     ShuttingDown,

@@ -32,12 +32,13 @@ macro_rules! steps_of {
             6 "resume_point",
             7 "supersede",
             8 "waiting_calls",
+            9 "token_use",
         )
     };
 }
 
 /// The number of the last step: a database at it, or above, is served.
-pub(super) const LATEST: i64 = 8;
+pub(super) const LATEST: i64 = 9;
 
 /// The steps for SQLite.
 pub(super) fn sqlite() -> Migrator {

@@ -38,9 +38,9 @@ use crate::protocol::{
     request::FeedbackKind,
 };
 use record::{
-    AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-    NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch, TaskRecord,
-    ThreadPatch, ThreadRecord, ToolCallRecord, WriteOutcome,
+    AttachmentRecord, Begun, Day, EventChunk, Expiry, History, IdempotencyKey, ItemRecord, NewRun,
+    NewTask, NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
+    TaskRecord, ThreadPatch, ThreadRecord, TokensUsed, ToolCallRecord, WriteOutcome,
 };
 
 /// An error of the layer below, kept as a source and never shown to clients.
@@ -309,17 +309,16 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes one of the user's tasks and answers it as it was.
     async fn delete_task(&self, user: &UserId, id: i64) -> Result<Option<TaskRecord>>;
 
+    // ---- limits --------------------------------------------------------------------------------
+
+    /// How many tokens were used on a day: those of the writes with
+    /// [`tokens_used`](RunWrite::tokens_used).
+    async fn find_tokens_used(&self, user: &UserId, day: Day) -> Result<TokensUsed>;
+
     // ---- upkeep --------------------------------------------------------------------------------
 
-    /// Deletes what has served its time: events of runs that ended before `events_before`,
-    /// idempotency keys made before `keys_before`, sessions whose last token was made before
-    /// `sessions_before`. Answers how many rows went.
-    async fn delete_expired(
-        &self,
-        events_before: Timestamp,
-        keys_before: Timestamp,
-        sessions_before: Timestamp,
-    ) -> Result<u64>;
+    /// Deletes what has served its time. Answers how many rows went.
+    async fn delete_expired(&self, before: Expiry) -> Result<u64>;
 
     /// Inserts or replaces items outside any run, at the end of the thread when they are new.
     /// `false` when the thread is not the user's.

@@ -48,10 +48,12 @@ const fn histogram(
 }
 
 /// All metrics, by what they are about.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 22] = [
     counter("gateway_requests_total", &["method", "route", "status"], "Requests"),
     histogram("gateway_response_seconds", &["route"], "From a request to its response's headers"),
     counter("gateway_http_errors_total", &["code"], "Error answers by their code"),
+    counter("gateway_requests_refused_total", &["limit"], "Requests too many in a minute"),
+    counter("gateway_connections_refused_total", &[], "Connections too many of an address"),
     counter("gateway_runs_total", &["status"], "Ended runs by how they ended"),
     counter("gateway_run_errors_total", &["code"], "Failed and interrupted runs by their error"),
     gauge("gateway_live_runs", &[], "Runs under way in this process"),

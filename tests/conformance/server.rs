@@ -105,7 +105,7 @@ fn config(database: &str) -> Config {
         "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1".to_owned()),
         "BETTER_AUTH_SECRET" => Some("a-secret-of-the-login-for-tests-only".to_owned()),
         "CHATKIT_TITLES" => Some("off".to_owned()),
-        "CHATKIT_MAX_RUNS_PER_USER" => Some("0".to_owned()),
+        "CHATKIT_MAX_RUNS_PER_USER" | "CHATKIT_REQUESTS_PER_MINUTE" => Some("0".to_owned()),
         _ => None,
     };
     Config::from_vars(lookup, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()

@@ -180,7 +180,7 @@ impl OneConnection {
     async fn start(database_url: &str, model_url: &str) -> Self {
         let lookup = |name: &str| match name {
             "BETTER_AUTH_SECRET" => Some(SECRET.to_owned()),
-            "CHATKIT_MAX_RUNS_PER_USER" => Some("0".to_owned()),
+            "CHATKIT_MAX_RUNS_PER_USER" | "CHATKIT_REQUESTS_PER_MINUTE" => Some("0".to_owned()),
             "OPENAI_BASE_URL" => Some(model_url.to_owned()),
             _ => None,
         };

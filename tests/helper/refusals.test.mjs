@@ -58,15 +58,38 @@ test("a wait that is too long is the page's to know of", async () => {
 
   const answer = await send(...message({ text: "never" }));
 
-  assert.equal(answer.status, 429);
-  assert.equal(answer.headers.get("Retry-After"), "600");
-  assert.equal((await answer.json()).error.code, "rate_limited");
+  // ChatKit shows the notice; the refusal itself it would show as any failure.
+  assert.equal(answer.headers.get("Content-Type"), "text/event-stream");
+  const notice = JSON.parse((await answer.text()).replace(/^data: /, ""));
+  assert.equal(notice.type, "notice");
+  assert.equal(notice.level, "warning");
+  assert.equal(notice.title, "Too many requests");
+  const at = new Date("2030-01-01T00:10:00Z");
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  assert.equal(notice.message, `Not sent: too fast. You can try again at ${time}.`);
   assert.deepEqual(waits, []);
   undo();
 });
 
+test("who does not speak ChatKit's protocol is told of a limit by the status", async () => {
+  const path = "/api/chatkit/messages";
+  const undo = refuse(path, [{ status: 429, headers: { "Retry-After": "600" }, body: REFUSAL }]);
+
+  const answer = await send(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ content: "never" }),
+  });
+
+  assert.equal(answer.status, 429);
+  assert.equal(answer.headers.get("Retry-After"), "600");
+  assert.equal((await answer.json()).error.code, "rate_limited");
+  undo();
+});
+
 test("a refusal without Retry-After is waited for twice as long each time, and not for ever", async () => {
-  const undo = refuse("/chatkit", Array(9).fill({ status: 503, body: REFUSAL }));
+  const away = '{"error":{"code":"database_unavailable","message":"away"}}';
+  const undo = refuse("/chatkit", Array(9).fill({ status: 503, body: away }));
 
   const answer = await send(...message({ text: "never" }));
 

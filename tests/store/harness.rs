@@ -132,6 +132,14 @@ pub(crate) async fn begin_new(store: &dyn Store) -> (RunId, ThreadId) {
     begin(store, run_in_new_thread()).await
 }
 
+/// The same of another user.
+pub(crate) async fn begin_new_of(store: &dyn Store, user: &UserId) -> (RunId, ThreadId) {
+    let (id, user_id) = (ThreadId::new(), user.clone());
+    let thread = NewThread { id, user_id: user_id.clone(), title: None, now: at(10) };
+    let run = NewRun { user_id, thread: RunThread::New(thread), ..run_in(ThreadId::UNKNOWN) };
+    begin(store, run).await
+}
+
 /// A write that does nothing but renew the lease.
 pub(crate) fn heartbeat((run_id, thread_id): (RunId, ThreadId)) -> RunWrite {
     RunWrite {
@@ -145,6 +153,7 @@ pub(crate) fn heartbeat((run_id, thread_id): (RunId, ThreadId)) -> RunWrite {
         thread: ThreadPatch::default(),
         resume_point: None,
         end: None,
+        tokens_used: None,
         now: at(20),
     }
 }

@@ -24,6 +24,13 @@ const READING = new Set(["threads.get_by_id", "threads.list", "items.list"]);
 const TERMINAL = new Set(["completed", "failed", "cancelled", "interrupted"]);
 /** Refusals that pass: of the gateway, or of a proxy while the gateway is restarted. */
 const PASSING = new Set([408, 429, 502, 503, 504]);
+/** Refusals of what is too much, by their codes, with a title for each. */
+const LIMITS = new Map([
+  ["rate_limited", "Too many requests"],
+  ["token_limit", "The daily limit is reached"],
+  ["too_many_runs", "Too many answers at the same time"],
+  ["overloaded", "The server is busy"],
+]);
 /**
  * So long after a Stop in a page the run is cancelled. A tab that closes may abort its requests
  * before it is told that it closes; then the page is gone before this is over.
@@ -118,6 +125,7 @@ export function createChatKitFetch(options, host) {
       signal: sent.signal,
       isSafe: method === "GET" || method === "HEAD" || headers.has("Idempotency-Key"),
       startsRun: false,
+      isProtocol: false,
       threadId: null,
     };
     const isMessage = route === "/api/chatkit/messages";
@@ -132,6 +140,7 @@ export function createChatKitFetch(options, host) {
       request.startsRun = body.stream !== false && !wantsJson;
       request.threadId = body.thread_id ?? null;
     } else {
+      request.isProtocol = true;
       request.startsRun = STREAMING.has(body.type);
       request.isSafe ||= READING.has(body.type);
       request.threadId = body.params?.thread_id ?? null;
@@ -183,7 +192,7 @@ export function createChatKitFetch(options, host) {
 
   // ---- starting and stopping runs ----------------------------------------------------------
 
-  async function startRun({ url, init, signal, threadId }) {
+  async function startRun({ url, init, signal, threadId, isProtocol }) {
     followed.get(threadId)?.abort(LEAVE);
     await stopsArrived(signal);
     const headers = new Headers(init.headers);
@@ -206,7 +215,7 @@ export function createChatKitFetch(options, host) {
     }
     if (!isStream(answer)) {
       onAbort(signal, closers.get(answer));
-      return answer;
+      return isProtocol ? asNotice(answer) : answer;
     }
     const run = newRun({
       id: answer.headers.get("x-run-id"),
@@ -214,6 +223,24 @@ export function createChatKitFetch(options, host) {
       repost: (stop) => connect(url, post, { signal: stop }),
     });
     return forPage(answer, run.body(answer, signal));
+  }
+
+  /**
+   * ChatKit shows any refusal as the same failure. One of what is too much becomes an answer that has
+   * nothing but a notice, which says what it is and until when.
+   */
+  async function asNotice(answer) {
+    const { code, message } = await errorOf(answer.clone());
+    const title = LIMITS.get(code);
+    if (!title) return answer;
+    const wait = retryAfterMs(answer, here.now());
+    const until = new Date(here.now() + (wait ?? 0));
+    const at = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const again = wait === null ? "" : ` You can try again at ${at}.`;
+    const notice = { type: "notice", level: "warning", title, message: `Not sent: ${message}.${again}` };
+    discard(answer);
+    const headers = { "Content-Type": "text/event-stream" };
+    return new Response(`data: ${JSON.stringify(notice)}\n\n`, { headers });
   }
 
   async function stopsArrived(signal) {

@@ -31,8 +31,9 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn new(options: &Options, run: u64) -> anyhow::Result<Self> {
         let keys = if options.session_tokens {
-            let config = Config::auth(|name| std::env::var(name).ok())
-                .context("--session-tokens needs the gateway's secret in the environment")?;
+            let config =
+                Config::auth(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path))
+                    .context("--session-tokens needs the gateway's secret in the environment")?;
             Some(SessionKeys::new(&config.session))
         } else {
             None

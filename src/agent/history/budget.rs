@@ -26,6 +26,12 @@ pub(in crate::agent) fn newest_within(mut input: Vec<InputItem>, tokens: usize) 
     input
 }
 
+/// How many tokens an input has, about.
+pub(in crate::agent) fn tokens(input: &[InputItem]) -> u64 {
+    let sum: usize = input.iter().map(cost).sum();
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}
+
 fn cost(item: &InputItem) -> usize {
     match item {
         InputItem::User(parts) => parts.iter().map(cost_of_part).sum(),

@@ -31,7 +31,10 @@ use crate::{
 use self::calls::Calls;
 #[cfg(test)]
 pub(super) use self::calls::UNKNOWN_OUTCOME;
-pub(super) use self::{budget::newest_within, calls::output};
+pub(super) use self::{
+    budget::{newest_within, tokens},
+    calls::output,
+};
 
 /// The history as the model is to see it.
 pub fn model_input(history: &History) -> Vec<InputItem> {

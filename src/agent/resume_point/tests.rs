@@ -176,7 +176,7 @@ async fn die_at_the_call(
         match events.next().await.unwrap().unwrap() {
             AgentEvent::ResumePoint(state) => point = Some(state),
             AgentEvent::Thread(event) => shown.push(event),
-            AgentEvent::Usage(_) => {}
+            AgentEvent::Usage(_) | AgentEvent::Asking { .. } => {}
             AgentEvent::ToolCalls { calls, workflow } => {
                 let status = ItemStatus::Streaming;
                 history.items.push(ItemRecord { item: *workflow, status, run_id: Some(run_id) });
@@ -199,7 +199,7 @@ async fn go_on(
         match event.unwrap() {
             AgentEvent::Thread(event) => shown.push(event),
             AgentEvent::ToolCalls { calls: now, .. } => calls = now,
-            AgentEvent::ResumePoint(_) | AgentEvent::Usage(_) => {}
+            AgentEvent::ResumePoint(_) | AgentEvent::Usage(_) | AgentEvent::Asking { .. } => {}
         }
     }
     (shown, calls)

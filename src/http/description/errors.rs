@@ -7,7 +7,7 @@ use utoipa::openapi::{
     Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, Type, path::Operation,
 };
 
-use crate::http::error::Code;
+use crate::http::{error::Code, observe::is_probe};
 
 /// A message of the caller's begins a run.
 const BEGINS_A_RUN: &[Code] = &[
@@ -16,6 +16,7 @@ const BEGINS_A_RUN: &[Code] = &[
     Code::NotFound,
     Code::RunActive,
     Code::TooManyRuns,
+    Code::TokenLimit,
     Code::Overloaded,
     Code::ShuttingDown,
 ];
@@ -70,6 +71,10 @@ pub(super) fn errors_of(path: &str, operation: &Operation) -> Vec<Code> {
         .filter_map(|requirement| serde_json::to_value(requirement).ok())
         .collect();
     let takes = |scheme| schemes.iter().any(|requirement| requirement.get(scheme).is_some());
+    // Whoever watches over the gateway is never refused.
+    if !is_probe(path) {
+        codes.push(Code::RateLimited);
+    }
     if !schemes.is_empty() {
         codes.extend([Code::Unauthorized, Code::DatabaseUnavailable, Code::InternalError]);
     }

@@ -20,6 +20,7 @@ mod runs;
 mod sessions;
 mod tasks;
 mod threads;
+mod token_use;
 mod transaction;
 mod upkeep;
 mod waiting_calls;
@@ -35,9 +36,9 @@ use super::{
     begin_queue::BeginQueue,
     decode::Columns,
     record::{
-        AttachmentRecord, Begun, EventChunk, History, IdempotencyKey, ItemRecord, NewRun, NewTask,
-        NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter, TaskPatch,
-        TaskRecord, ThreadPatch, ThreadRecord, ToolCallRecord, WriteOutcome,
+        AttachmentRecord, Begun, Day, EventChunk, Expiry, History, IdempotencyKey, ItemRecord,
+        NewRun, NewTask, NewThread, RunRecord, RunWrite, SessionRecord, StopRequest, TaskFilter,
+        TaskPatch, TaskRecord, ThreadPatch, ThreadRecord, TokensUsed, ToolCallRecord, WriteOutcome,
     },
 };
 use crate::protocol::{
@@ -302,13 +303,12 @@ impl Store for PostgresStore {
         tasks::delete(self, user, id).await
     }
 
-    async fn delete_expired(
-        &self,
-        events_before: Timestamp,
-        keys_before: Timestamp,
-        sessions_before: Timestamp,
-    ) -> Result<u64> {
-        upkeep::delete_expired(self, events_before, keys_before, sessions_before).await
+    async fn find_tokens_used(&self, user: &UserId, day: Day) -> Result<TokensUsed> {
+        token_use::find(self, user, day).await
+    }
+
+    async fn delete_expired(&self, before: Expiry) -> Result<u64> {
+        upkeep::delete_expired(self, before).await
     }
 
     async fn upsert_items(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::{PostgresStore, item_writes, threads};
+use super::{PostgresStore, item_writes, threads, token_use};
 use crate::store::{
     Result, decode, encode,
     group::{Placed, Slice, waves, write_group},
@@ -56,6 +56,7 @@ async fn write_wave(
     insert_events(connection, &held).await?;
     write_items(connection, &held).await?;
     put_tool_calls(connection, &held).await?;
+    token_use::add(connection, &held).await?;
     for write in held.into_iter().filter(|write| !write.thread.is_empty()) {
         threads::apply_patch(connection, write.thread_id, write.thread.clone(), write.now).await?;
     }

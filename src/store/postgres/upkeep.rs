@@ -1,16 +1,11 @@
 //! Deleting what has served its time.
 
-use sqlx::types::time::OffsetDateTime;
+use sqlx::types::time::{Date, OffsetDateTime};
 
 use super::PostgresStore;
-use crate::{protocol::Timestamp, store::Result};
+use crate::store::{Result, record::Expiry};
 
-pub(super) async fn delete_expired(
-    store: &PostgresStore,
-    events_before: Timestamp,
-    keys_before: Timestamp,
-    sessions_before: Timestamp,
-) -> Result<u64> {
+pub(super) async fn delete_expired(store: &PostgresStore, before: Expiry) -> Result<u64> {
     store
         .transactions
         .run(move |connection| {
@@ -23,18 +18,23 @@ pub(super) async fn delete_expired(
                     "DELETE FROM run_event
                     WHERE run_id IN (SELECT id FROM run WHERE ended_at < $1)",
                 )
-                .bind(OffsetDateTime::from(events_before))
+                .bind(OffsetDateTime::from(before.events))
                 .execute(&mut *connection)
                 .await?;
                 let keys = sqlx::query("DELETE FROM idempotency_key WHERE created_at < $1")
-                    .bind(OffsetDateTime::from(keys_before))
+                    .bind(OffsetDateTime::from(before.keys))
                     .execute(&mut *connection)
                     .await?;
                 let sessions = sqlx::query("DELETE FROM chatkit_session WHERE rotated_at < $1")
-                    .bind(OffsetDateTime::from(sessions_before))
+                    .bind(OffsetDateTime::from(before.sessions))
                     .execute(&mut *connection)
                     .await?;
-                Ok(events.rows_affected() + keys.rows_affected() + sessions.rows_affected())
+                let days = sqlx::query("DELETE FROM token_use WHERE day < $1")
+                    .bind(Date::from(before.token_days))
+                    .execute(&mut *connection)
+                    .await?;
+                let deleted = [events, keys, sessions, days].map(|result| result.rows_affected());
+                Ok(deleted.iter().sum())
             })
         })
         .await

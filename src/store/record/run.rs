@@ -183,6 +183,8 @@ pub struct RunWrite {
     pub resume_point: Option<String>,
     /// The end.
     pub end: Option<RunEnd>,
+    /// Tokens to be counted with its user's day, that of the write; with the end, once.
+    pub tokens_used: Option<u64>,
     /// The time of the write: `ended_at` of the run, `updated_at` of the thread when items change.
     pub now: Timestamp,
 }
@@ -213,6 +215,7 @@ impl RunWrite {
             thread: ThreadPatch::default(),
             resume_point: None,
             end: None,
+            tokens_used: None,
             now: Timestamp::now(),
         }
     }

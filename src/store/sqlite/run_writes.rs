@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Key, SqliteStore,
     given::{Span, Texts, given, text_at},
-    item_writes, threads,
+    item_writes, threads, token_use,
 };
 use crate::store::{
     Result, decode, encode,
@@ -57,6 +57,7 @@ async fn write_wave(
     insert_events(connection, &held).await?;
     write_items(connection, &held).await?;
     put_tool_calls(connection, &held).await?;
+    token_use::add(connection, &held).await?;
     for write in held.into_iter().filter(|write| !write.thread.is_empty()) {
         threads::apply_patch(connection, write.thread_id, write.thread.clone(), write.now).await?;
     }

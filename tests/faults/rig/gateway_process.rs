@@ -80,6 +80,7 @@ impl GatewayProcess {
             ("BETTER_AUTH_SECRET", SECRET),
             ("CHATKIT_TITLES", "off"),
             ("CHATKIT_MAX_RUNS_PER_USER", "0"),
+            ("CHATKIT_REQUESTS_PER_MINUTE", "0"),
             ("RUST_LOG", &settings::gateway_log()),
         ];
         let all = own.iter().chain(vars).map(|(name, value)| ((*name).into(), (*value).into()));

@@ -223,6 +223,7 @@ fn config(database: &str, model: &str, vars: &[(&str, &str)]) -> Config {
             "OPENAI_MODEL" => Some("test-model".to_owned()),
             "BETTER_AUTH_SECRET" => Some(LOGIN_SECRET.to_owned()),
             "CHATKIT_TITLES" => Some("off".to_owned()),
+            "CHATKIT_REQUESTS_PER_MINUTE" => Some("0".to_owned()),
             _ => None,
         })
     };

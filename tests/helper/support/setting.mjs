@@ -24,6 +24,7 @@ export function setting() {
     setting.model = keep(await ModelWatch.start(model.url));
     const env = {
       CHATKIT_MAX_RUNS_PER_USER: "0",
+      CHATKIT_REQUESTS_PER_MINUTE: "0",
       CHATKIT_TITLES: "off",
       CHATKIT_SESSION_SECRET: SESSION_SECRET,
     };

@@ -13,6 +13,7 @@ pub(crate) mod sessions;
 pub(crate) mod tasks;
 pub(crate) mod text;
 pub(crate) mod threads;
+pub(crate) mod token_use;
 pub(crate) mod upkeep;
 pub(crate) mod waiting_calls;
 pub(crate) mod writes;
@@ -127,6 +128,9 @@ macro_rules! store_contract {
             tasks::a_task_patch_changes_what_it_names;
             tasks::nobody_sees_or_changes_anothers_task;
             tasks::the_number_of_a_deleted_task_is_not_used_again;
+            token_use::tokens_are_counted_with_the_users_day_and_with_that_of_all;
+            token_use::tokens_of_a_run_are_counted_once;
+            token_use::days_that_lie_long_back_are_forgotten;
             upkeep::what_has_served_its_time_is_deleted;
             upkeep::a_migrated_database_passes_its_check;
             upkeep::a_closed_store_is_unavailable;

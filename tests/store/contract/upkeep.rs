@@ -1,14 +1,22 @@
 //! Deleting what has served its time, checking, closing.
 
-use chatkit_gateway::store::{
-    Store, StoreError,
-    record::{Begun, NewRun, RunStatus, RunWrite, SessionRecord},
+use chatkit_gateway::{
+    protocol::Timestamp,
+    store::{
+        Store, StoreError,
+        record::{Begun, Day, Expiry, NewRun, RunStatus, RunWrite, SessionRecord},
+    },
 };
 
 use crate::harness::{
     alice, answer, at, begin, begin_new, chunk, complete, ended, heartbeat, key, run_in_new_thread,
     texts, write,
 };
+
+/// All that is older than this time, and than its day.
+fn before(time: Timestamp) -> Expiry {
+    Expiry { events: time, keys: time, sessions: time, token_days: Day::of(time) }
+}
 
 pub(crate) async fn what_has_served_its_time_is_deleted(store: &dyn Store) {
     let (old, new, live) = (begin_new(store).await, begin_new(store).await, begin_new(store).await);
@@ -36,7 +44,7 @@ pub(crate) async fn what_has_served_its_time_is_deleted(store: &dyn Store) {
         store.insert_session(session).await.unwrap();
     }
 
-    let deleted = store.delete_expired(at(100), at(100), at(100)).await.unwrap();
+    let deleted = store.delete_expired(before(at(100))).await.unwrap();
 
     assert_eq!(deleted, 3);
     for (run, chunks) in [(old, 0), (new, 1), (live, 1)] {
@@ -60,7 +68,7 @@ pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {
     store.close().await;
 
     let read = store.find_session("s").await.unwrap_err();
-    let written = store.delete_expired(at(0), at(0), at(0)).await.unwrap_err();
+    let written = store.delete_expired(before(at(0))).await.unwrap_err();
     let checked = store.check().await.unwrap_err();
 
     for error in [read, written, checked] {
