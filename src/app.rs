@@ -62,6 +62,8 @@ const ALL: Duration = Duration::from_millis(900);
 const STORE_GRACE: Duration = Duration::from_millis(150);
 /// How long it is known how many tokens were used on a day: a year, and a month to look back.
 const TOKEN_DAYS_KEPT_FOR: Duration = Duration::from_hours(400 * 24);
+/// How often the values of histograms are folded: a thousand answers a second give some 50 KiB of them.
+const FOLD_METRICS_EVERY: Duration = Duration::from_secs(5);
 /// How often what has served its time is deleted.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -187,6 +189,7 @@ impl Gateway {
         let tasks = TaskTracker::new();
         tasks.spawn(state.auth.clone().watch(shutdown.clone()));
         tasks.spawn(keep_up(state.store.clone(), events_kept, shutdown.clone()));
+        tasks.spawn(fold_metrics(state.metrics.clone(), shutdown.clone()));
         let router = router(state.clone(), &options, ends.close.clone());
         tasks.spawn(server::serve(listener, router, server, ends.clone()));
         tasks.close();
@@ -284,6 +287,18 @@ async fn keep_up(store: Arc<dyn Store>, events_kept: Duration, shutdown: Cancell
         }
     };
     shutdown.run_until_cancelled(upkeep).await;
+}
+
+/// Folds what histograms were given into their buckets, until the process ends. Reading `/metrics`
+/// does that, too; where nobody reads them each single value would be kept for ever.
+async fn fold_metrics(metrics: PrometheusHandle, shutdown: CancellationToken) {
+    let folding = async {
+        loop {
+            tokio::time::sleep(FOLD_METRICS_EVERY).await;
+            metrics.run_upkeep();
+        }
+    };
+    shutdown.run_until_cancelled(folding).await;
 }
 
 fn server_limits(file: &LimitsFile, requests: &RequestSettings) -> ServerLimits {
