@@ -9,6 +9,8 @@
 //! Whatever the order, two things hold. What came out is what would have come of doing them one after
 //! the other in *some* order, as the model has it and as the row in the store says it ended; and the
 //! promises of [`Promises`], which are looked at without the model.
+//!
+//! `PROPTEST_CASES=3000 cargo test --test auth refresh_at_once` tries that many sequences on each.
 
 use std::{
     collections::{HashMap, HashSet},
