@@ -112,13 +112,11 @@ fn decode(part: &str) -> Result<Vec<u8>, AuthError> {
         .map_err(|_| AuthError::unauthorized("a part of the token is not base64url"))
 }
 
-/// Reads a JSON object. Serde would fill a struct from an array, too; a member that the struct
-/// has must not come twice.
+/// Reads a JSON object. Serde would fill a struct from an array, too, and does not look whether what
+/// it passes over is UTF-8; a member that the struct has must not come twice.
 fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    if json.first() != Some(&b'{') {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
+    let json = std::str::from_utf8(json).ok().filter(|json| json.starts_with('{'))?;
+    serde_json::from_str(json).ok()
 }
 
 /// For optional members, with `#[serde(default)]`: `null` is a value of the wrong type, not

@@ -44,7 +44,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     // A file that is not there is no error; one that cannot be read is said.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
-            return failed(&anyhow::anyhow!("the file .env cannot be read: {error}"));
+            let reason = without_the_line(&error);
+            return failed(&anyhow::anyhow!("the file .env cannot be read: {reason}"));
         }
         _ => {}
     }
@@ -78,6 +79,20 @@ fn start_logging() -> anyhow::Result<Option<Traces>> {
     Ok(traces)
 }
 
+/// What is wrong with `.env`. The library's own words quote the line, in which a secret may stand; the
+/// name before its `=` is told if it can be nothing else.
+fn without_the_line(error: &dotenvy::Error) -> String {
+    let dotenvy::Error::LineParse(line, _) = error else { return error.to_string() };
+    let name = line.split_once('=').map(|(name, _)| name.trim()).filter(|name| {
+        let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+        name.len() <= 64 && name.bytes().all(is_of_name) && name.contains('_')
+    });
+    match name {
+        Some(name) => format!("the line of {name} is malformed; a value with blanks needs quotes"),
+        None => "a line of it is malformed".to_owned(),
+    }
+}
+
 /// An error is for the person at the terminal, whatever the log's form and level.
 #[expect(clippy::print_stderr, reason = "the command's own error message")]
 fn failed(error: &anyhow::Error) -> ExitCode {
@@ -107,4 +122,23 @@ fn migrate() -> anyhow::Result<()> {
 /// A duration such as `30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_line_of_the_environments_file_is_told_by_its_name_alone() {
+        for (line, told) in [
+            ("OPENAI_API_KEY=sk-hidden behind a blank", "OPENAI_API_KEY"),
+            ("MIIEhidden==", "a line of it"),
+            ("HIDDEN=hidden=", "a line of it"),
+            ("hidden", "a line of it"),
+        ] {
+            let said = without_the_line(&dotenvy::Error::LineParse(line.to_owned(), 3));
+
+            assert!(said.contains(told) && !said.to_lowercase().contains("hidden"), "{said}");
+        }
+    }
 }

@@ -44,11 +44,16 @@ pub const SPANS: &str = "otel";
 /// The target of the span that gives the log lines of a request its id.
 pub const REQUEST: &str = "request";
 
+/// The target of the lines that tell what a model's provider said of a call that failed, in its own
+/// words: they may quote the conversation.
+pub const PROVIDER: &str = "provider";
+
 /// What holds unless the filter names these targets itself: the MCP library logs what tool servers
-/// send, whole and however much it is, and what operators need of it, we log ourselves; the audit log
-/// is written at any level, with the ids of its requests; spans are no log.
-const UNLESS_NAMED: [(&str, &str); 4] =
-    [("rmcp", "off"), (AUDIT, "info"), (REQUEST, "info"), (SPANS, "off")];
+/// send, whole and however much it is, and what operators need of it, we log ourselves; a provider's
+/// words are for whoever asks for them; the audit log is written at any level, with the ids of its
+/// requests; spans are no log.
+const UNLESS_NAMED: [(&str, &str); 5] =
+    [("rmcp", "off"), (PROVIDER, "off"), (AUDIT, "info"), (REQUEST, "info"), (SPANS, "off")];
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +131,9 @@ mod tests {
         let directives = |text: &str| log_filter(text).unwrap().to_string();
 
         let all = directives("warn");
-        for directive in ["rmcp=off", "audit=info", "request=info", "otel=off", "warn"] {
+        for directive in
+            ["rmcp=off", "provider=off", "audit=info", "request=info", "otel=off", "warn"]
+        {
             assert!(all.contains(directive), "{all}");
         }
         let named = directives("warn,audit=off,rmcp=debug,requests=debug");

@@ -8,6 +8,7 @@ use super::{
     sse::EventReader,
     transport::Progress,
 };
+use crate::telemetry::PROVIDER;
 
 /// Turns the events of a dialect into [`ModelEvent`]s. Pure: no clock, no connection.
 pub(super) trait Conversion: Send + 'static {
@@ -46,10 +47,11 @@ pub(super) fn stream(
 }
 
 /// Counts a failed call. What the provider said of it may quote a conversation: it is logged for
-/// whoever looks for it, and nobody else.
+/// whoever asks for it by its target, and nobody else.
 pub(super) fn counted(error: UpstreamError) -> UpstreamError {
     metrics::counter!("gateway_upstream_errors_total", "code" => error.code()).increment(1);
-    tracing::debug!(error.code = error.code(), error = ?error, "a model call failed");
+    tracing::debug!(error.code = error.code(), "a model call failed");
+    tracing::debug!(target: PROVIDER, error = ?error, "the provider says");
     error
 }
 

@@ -1,13 +1,14 @@
 //! Real keys, and tokens signed with them by other code than the gateway's.
 
 use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
     hmac,
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
         ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair,
-        KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+        KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -103,32 +104,61 @@ impl TestKey {
         }
     }
 
-    pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
-        self.token_of_text(&header.to_string(), &claims.to_string())
+    /// The public key as `SubjectPublicKeyInfo`, which is what a PEM file holds; that of a secret is
+    /// the secret.
+    pub(crate) fn public_der(&self) -> Vec<u8> {
+        let der: PublicKeyX509Der<'_> = match self {
+            Self::Ed25519(pair) => pair.public_key().as_der().unwrap(),
+            Self::Ec(pair, _) => pair.public_key().as_der().unwrap(),
+            Self::Rsa(pair, _) => pair.public_key().as_der().unwrap(),
+            Self::Secret(bytes) => return bytes.clone(),
+        };
+        der.as_ref().to_vec()
     }
 
-    /// Signs any text, JSON or not.
-    pub(crate) fn token_of_text(&self, header: &str, claims: &str) -> String {
-        let message = format!("{}.{}", base64url(header), base64url(claims));
+    pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
+        self.token_of_text(header.to_string(), claims.to_string())
+    }
+
+    /// Signs any bytes, JSON or not.
+    pub(crate) fn token_of_text(
+        &self,
+        header: impl AsRef<[u8]>,
+        claims: impl AsRef<[u8]>,
+    ) -> String {
+        self.signed(&format!("{}.{}", base64url(header), base64url(claims)))
+    }
+
+    /// The first two parts of a token, however they are spelt, and their signature.
+    pub(crate) fn signed(&self, message: &str) -> String {
         let signature = base64url(self.sign(message.as_bytes()));
         format!("{message}.{signature}")
     }
 
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match self {
             Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
             Self::Ec(pair, _) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Self::Rsa(pair, alg) => {
-                let padding: &dyn aws_lc_rs::signature::RsaEncoding =
+                let padding: &dyn RsaEncoding =
                     if *alg == "PS256" { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, message, &mut signature).unwrap();
-                signature
+                rsa_signature(pair, padding, message)
             }
             Self::Secret(bytes) => {
                 hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), message).as_ref().to_vec()
             }
         }
     }
+}
+
+/// A signature as RSA makes it with this padding and this hash.
+pub(crate) fn rsa_signature(
+    pair: &RsaKeyPair,
+    padding: &'static dyn RsaEncoding,
+    message: &[u8],
+) -> Vec<u8> {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature).unwrap();
+    signature
 }

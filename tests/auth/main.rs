@@ -1,12 +1,17 @@
-//! Login from the outside: forged tokens, key sets over HTTP, the life of a session.
+//! Login from the outside: forged tokens, key sets over HTTP, the life of a session, alone and at once
+//! with others.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic, as tests may")]
 
+#[path = "../gateway/support/database.rs"]
+mod database;
 mod forged;
 mod key_server;
 mod key_set;
 mod keys;
 mod memory_store;
+mod refresh_at_once;
 mod refresh_model;
+mod session_model;
 mod sessions;
 
 use std::{
@@ -18,7 +23,7 @@ use std::{
 };
 
 use chatkit_gateway::{
-    auth::{Auth, AuthConfig, AuthError, Clock, Login, Secret, SessionSecrets},
+    auth::{Auth, AuthConfig, AuthError, Clock, Login, Secret, SessionSecrets, SessionStore},
     protocol::Timestamp,
 };
 use keys::TestKey;
@@ -73,7 +78,12 @@ fn shared_secret(issuer: Option<&str>, audience: Option<&str>) -> Login {
 }
 
 /// An instance of the gateway's login; several may share a store and a clock.
-fn instance(login: Login, session: SessionSecrets, store: &MemoryStore, clock: &TestClock) -> Auth {
+fn instance(
+    login: Login,
+    session: SessionSecrets,
+    store: &(impl SessionStore + Clone),
+    clock: &TestClock,
+) -> Auth {
     // The second of two tests in one process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Auth::new(AuthConfig { login, session, claims: Vec::new() }, store.clone(), clock.clock())

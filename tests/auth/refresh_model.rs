@@ -8,11 +8,10 @@ use futures_util::future::join;
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
-    MemoryStore, Refusal, SESSION_SECRET, TestClock, claims_of, given, instance, login_token,
-    outcome, shared_secret,
+    MemoryStore, SESSION_SECRET, TestClock, given, instance, login_token, outcome,
+    session_model::{SECONDS, Session, property},
+    shared_secret,
 };
-
-const WEEK: i64 = 7 * 24 * 3600;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -38,83 +37,12 @@ fn step() -> impl Strategy<Value = Step> {
         (any::<Index>(), age, 0..2usize, second).prop_map(|(session, age, first, second)| {
             Step::Refresh { session, age, instances: (first, second) }
         });
-    let seconds = vec![0, 1, 29, 30, 31, 900, 1799, 1800, 1801, 80_000, 86_400, 88_200, 250_000];
     prop_oneof![
         1 => Just(Step::Login),
         8 => refresh,
         1 => (any::<Index>(), 0..3usize).prop_map(|(session, age)| Step::Logout { session, age }),
-        5 => prop::sample::select(seconds).prop_map(Step::Wait),
+        5 => prop::sample::select(SECONDS).prop_map(Step::Wait),
     ]
-}
-
-/// A session as it should be: a chain of tokens, the last one current.
-struct Session {
-    login_at: i64,
-    tokens: Vec<(String, i64)>,
-    rotated_at: i64,
-    is_revoked: bool,
-}
-
-/// What a refresh should come to.
-#[derive(Debug, PartialEq, Eq)]
-enum Expected {
-    NewToken,
-    Token(String),
-    Expired,
-    Refused,
-}
-
-impl Session {
-    fn index(&self, age: usize) -> usize {
-        self.tokens.len().saturating_sub(age + 1)
-    }
-
-    fn refresh(&mut self, index: usize, now: i64) -> Expected {
-        let end = self.login_at + WEEK;
-        let newest = self.tokens.len() - 1;
-        if self.is_revoked {
-            Expected::Refused
-        } else if now >= end.min(self.tokens[index].1 + 24 * 3600) {
-            Expected::Expired
-        } else if index == newest {
-            self.rotated_at = now;
-            Expected::NewToken
-        } else if index + 1 == newest && now - self.rotated_at < 30 {
-            Expected::Token(self.tokens[newest].0.clone())
-        } else {
-            self.is_revoked = true;
-            Expected::Refused
-        }
-    }
-
-    /// Compares, and takes a new token into the chain.
-    fn check(&mut self, expected: &Expected, got: Result<String, Refusal>, now: i64) {
-        match (expected, got) {
-            (Expected::NewToken, Ok(token)) => {
-                assert!(self.tokens.iter().all(|(known, _)| *known != token));
-                let exp = claims_of(&token)["exp"].as_i64().unwrap();
-                assert_eq!(exp, (now + 1800).min(self.login_at + WEEK));
-                self.tokens.push((token, exp));
-            }
-            (Expected::Token(expected), Ok(token)) => assert_eq!(*expected, token),
-            // Long after, a revocation may be forgotten: the tokens are too old by then.
-            (Expected::Expired | Expected::Refused, Err(Refusal::Expired))
-            | (Expected::Refused, Err(Refusal::Unauthorized)) => {}
-            (expected, got) => panic!("expected {expected:?}, got {got:?}"),
-        }
-    }
-
-    fn verify(&self, auth: &Auth, now: i64) {
-        for (token, exp) in &self.tokens {
-            let verified = outcome(auth.authenticate_session(token));
-            match verified {
-                Ok(_) => assert!(!self.is_revoked && now < *exp && now < self.login_at + WEEK),
-                Err(Refusal::Expired) => assert!(now >= *exp),
-                Err(Refusal::Unauthorized) => assert!(self.is_revoked),
-                Err(other) => panic!("{other:?}"),
-            }
-        }
-    }
 }
 
 async fn run(steps: Vec<Step>) {
@@ -128,18 +56,13 @@ async fn run(steps: Vec<Step>) {
             Step::Wait(seconds) => clock.advance(Duration::from_secs(seconds)),
             Step::Login => {
                 let token = auths[0].issue_session(&login_token("alice", now)).await.unwrap();
-                sessions.push(Session {
-                    login_at: now,
-                    tokens: vec![(token.token, token.expires_at)],
-                    rotated_at: now,
-                    is_revoked: false,
-                });
+                sessions.push(Session::new(token, now));
             }
             Step::Logout { session, age } => {
                 let session = session.get_mut(&mut sessions);
                 let token = &session.tokens[session.index(age)].0;
                 auths[0].revoke_session(token).await.unwrap();
-                session.is_revoked |= now < session.login_at + WEEK;
+                session.log_out(now);
             }
             Step::Refresh { session, age, instances } => {
                 let session = session.get_mut(&mut sessions);
@@ -177,12 +100,12 @@ async fn refresh(
     };
     for got in got {
         let expected = session.refresh(index, now);
-        session.check(&expected, got, now);
+        assert!(session.takes(&expected, &got, now), "expected {expected:?}, got {got:?}");
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(property(500))]
 
     #[test]
     fn any_sequence_of_refreshes_goes_as_the_model_says(steps in prop::collection::vec(step(), 0..40)) {

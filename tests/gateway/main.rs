@@ -12,6 +12,7 @@ mod support;
 mod adoption;
 mod ask_user;
 mod bad_input;
+mod canary;
 mod cancel;
 mod chatkit;
 mod client_tools;
