@@ -13,7 +13,7 @@ mod sources;
 mod tool_servers;
 mod vars;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     agent::Choices,
@@ -411,6 +411,17 @@ fn on_disconnect(vars: &mut Vars<'_>) -> OnDisconnect {
     }
 }
 
+/// Why a file cannot be read, without the value that it quotes, as in `invalid type: string "…",
+/// expected a map`: it may be a secret in a wrong place. Names of members stay.
+fn without_value(reason: &str) -> Cow<'_, str> {
+    let is_of_value = ["invalid ", "unknown variant"].iter().any(|kind| reason.starts_with(kind));
+    let value = reason.find(['"', '`']).zip(reason.rfind(", expected"));
+    match value.filter(|(from, to)| is_of_value && from < to) {
+        Some((from, to)) => format!("{}…{}", &reason[..from], &reason[to..]).into(),
+        None => reason.into(),
+    }
+}
+
 /// `CHATKIT_CONFIG` must be there when it is set; `gateway.toml` is read when it is there.
 fn file(
     vars: &mut Vars<'_>,
@@ -431,7 +442,7 @@ fn file(
     toml::from_str(&text).unwrap_or_else(|error| {
         // Not the error's own text, which quotes the line: a secret may stand there.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let (line, reason) = (before.matches('\n').count() + 1, error.message());
+        let (line, reason) = (before.matches('\n').count() + 1, without_value(error.message()));
         let problem = format!("{}, line {line}: {reason}", path.display());
         vars.problem("CHATKIT_CONFIG", &problem);
         ConfigFile::default()

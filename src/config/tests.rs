@@ -45,6 +45,52 @@ fn a_file_that_cannot_be_read_is_refused_without_the_line_that_may_hold_a_secret
 }
 
 #[test]
+fn a_secret_in_a_wrong_place_of_the_file_is_not_printed() {
+    for (file, reason) in [
+        ("[[mcp.servers]]\nname = \"a\"\nheaders = \"Bearer s3cret\"", "expected a map"),
+        ("[[mcp.servers]]\nname = \"a\"\nargs = \"s3cret, expected\"", "expected a sequence"),
+        ("[agent]\nkind = \"s3cret\"", "expected `model` or `remote`"),
+        ("[agent]\nhistory_tokens = \"s3cret\"", "expected usize"),
+    ] {
+        let vars = BTreeMap::from([SECRET, KEY]);
+        let error = Config::from_vars(
+            |name| vars.get(name).map(|value| (*value).to_owned()),
+            |_: &Path| Ok(file.to_owned()),
+        );
+
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains(reason), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn a_variable_may_stand_in_a_file() {
+    let read = |vars: &[(&str, &str)]| {
+        let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
+        Config::from_vars(
+            |name| vars.get(name).map(|value| (*value).to_owned()),
+            |path: &Path| match path.to_str() {
+                Some("/run/secrets/key") => Ok("sk-from-a-file\n".to_owned()),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            },
+        )
+    };
+    let problems = |vars: &[(&str, &str)]| {
+        let ConfigError(problems) = read(vars).unwrap_err();
+        problems.into_iter().map(|problem| problem.name).collect::<Vec<_>>()
+    };
+    let file = ("OPENAI_API_KEY_FILE", "/run/secrets/key");
+
+    let config = read(&[SECRET, file]).unwrap();
+    assert_eq!(config.model.api_key.unwrap().expose(), "sk-from-a-file");
+
+    assert_eq!(problems(&[SECRET, KEY, file]), ["OPENAI_API_KEY_FILE"]);
+    let missing = ("OPENAI_API_KEY_FILE", "/nowhere");
+    assert_eq!(problems(&[SECRET, missing]), ["OPENAI_API_KEY_FILE", "OPENAI_API_KEY"]);
+}
+
+#[test]
 fn every_problem_is_named_at_once() {
     let problems = read(&[
         ("BIND_ADDR", "nowhere"),
