@@ -215,7 +215,7 @@ export function createChatKitFetch(options, host) {
     }
     if (!isStream(answer)) {
       onAbort(signal, closers.get(answer));
-      return isProtocol ? asNotice(answer) : answer;
+      return isProtocol && isPassing(answer) ? asNotice(answer) : answer;
     }
     const run = newRun({
       id: answer.headers.get("x-run-id"),
