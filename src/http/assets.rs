@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     extract::Path,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -118,7 +118,6 @@ impl Asset {
         let headers = [
             (header::ETAG, self.etag.clone()),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-            NOSNIFF,
         ];
         if has(request, &self.etag) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
@@ -127,10 +126,6 @@ impl Asset {
         (headers, [content_type], self.body.clone()).into_response()
     }
 }
-
-/// What is served is what its content type says, never what a browser makes of its bytes.
-pub(super) const NOSNIFF: (HeaderName, HeaderValue) =
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
 /// Whether `If-None-Match` names this tag. Proxies that compress make tags weak.
 fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {

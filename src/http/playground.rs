@@ -69,10 +69,6 @@ pub(super) async fn show_page(
 ) -> Response {
     let is_chatkit = query.ui.as_deref() == Some("chatkit");
     let policy = if is_chatkit { CHATKIT_POLICY } else { OWN_POLICY };
-    let policies = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    ];
-    (policies, page.answer(&headers)).into_response()
+    let policy = [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy))];
+    (policy, page.answer(&headers)).into_response()
 }

@@ -28,8 +28,13 @@ pub(super) async fn share<K: Clone + Eq + Hash>(
         }
         let spending = |(key, count): &(K, u32)| Spending { key: name(key), cost: cost * *count };
         let spendings: Vec<Spending> = untold.iter().map(spending).collect();
-        // One that failed is told by the warning about Redis.
-        let Ok(owed) = live.spend(&spendings, WINDOW).await else { continue };
+        let owed = match live.spend(&spendings, WINDOW).await {
+            Ok(owed) => owed,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "limits are not shared");
+                continue;
+            }
+        };
         let now = Instant::now();
         for ((key, _), owed) in untold.iter().zip(owed) {
             rates.learn(key, owed, now);

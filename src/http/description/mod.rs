@@ -207,12 +207,8 @@ pub(super) async fn show_description(headers: HeaderMap) -> Response {
 
 /// `GET /docs`: the description for people. Works without a network.
 pub(super) async fn show_page(headers: HeaderMap) -> Response {
-    let policies = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    ];
-    (policies, PAGE.answer(&headers)).into_response()
+    let policy = [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))];
+    (policy, PAGE.answer(&headers)).into_response()
 }
 
 /// `GET /docs/{file}`: the page's script and styles.

@@ -1,6 +1,7 @@
 //! Several instances on one PostgreSQL database, which share live events through Redis, or that
 //! database alone.
 
+mod limits;
 mod live;
 mod presence;
 mod redis_away;
